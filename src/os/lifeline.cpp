@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/lifeline.hpp"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <utility>
+
+#include "base/child_page.hpp"
+#include "base/fd.hpp"
+#include "os/futex.hpp"
+#include "os/raw_syscall.hpp"
+
+namespace mpc {
+namespace {
+
+constexpr size_t kStackSize = size_t{32} * 1024;
+constexpr int kBacklog = 4096;
+constexpr unsigned kStartsBetweenTidying = 32;
+constexpr long kClosedOneByOne = 65536;
+
+struct Keeper {
+  pid_t process = 0;               // whose it is: a forked child has none of its own
+  std::atomic<uint32_t> ready{0};  // 0: starting; 1: listening; else errno + 1
+  std::atomic<uint32_t> pokes{0};
+  std::atomic<uint32_t> stop{0};
+  std::atomic<int32_t> tid{0};  // cleared and woken by the kernel when the thread is gone
+  unsigned starts = 0;
+  bool copied_table = false;
+  int memory_fd = -1;   // stays open in the thread's table
+  int connection = -1;  // the one that is lent
+  std::atomic<int32_t> lent_to{0};
+  sockaddr_un name{};
+  uint32_t name_length = 0;
+};
+MPC_CHILD_PAGE Keeper keeper;
+// Here and not in a mapping of its own: each mapping more is work at every fork.
+alignas(64) char keeper_stack[kStackSize];
+
+// Takes in who has connected and drops who has hung up. Accepting matters only because a queue of
+// connections that are never accepted would fill up with the dead.
+[[gnu::always_inline]] inline void tidy_connections() {
+  long highest = 0;
+  for (;;) {
+    long fd = raw_syscall(SYS_accept4, 0, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) break;
+    if (fd > highest) highest = fd;
+  }
+  char byte;
+  long beyond = 0;
+  for (long fd = 1; beyond < 64; ++fd) {
+    long n = raw_syscall(SYS_recvfrom, fd, reinterpret_cast<long>(&byte), 1, MSG_DONTWAIT, 0, 0);
+    beyond = n == -EBADF && fd > highest ? beyond + 1 : 0;
+    if (n == 0 || n == -ECONNRESET) raw_syscall(SYS_close, fd);
+  }
+}
+
+// Runs on the bare kernel thread: no C library, no thread-local storage, no instrumentation. Its
+// errno, stack protector and so on would be those of the thread that made it.
+__attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"),
+               noinline)) int
+keep(void*) {
+  // An empty table of its own, in one step: nothing of the program's is kept open here.
+  long result = 0;
+  if (keeper.copied_table) {
+    for (long fd = 0; fd < kClosedOneByOne; ++fd) {
+      if (fd != keeper.memory_fd) raw_syscall(SYS_close, fd);
+    }
+  } else if (keeper.memory_fd > 0) {
+    result = raw_syscall(SYS_close_range, 0, keeper.memory_fd - 1, CLOSE_RANGE_UNSHARE);
+    if (result >= 0) result = raw_syscall(SYS_close_range, keeper.memory_fd + 1, ~0u, 0);
+  } else {
+    result = raw_syscall(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE);
+  }
+  if (result >= 0) {
+    result = raw_syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  }
+  if (result == 0) {
+    keeper.name.sun_family = AF_UNIX;
+    result = raw_syscall(SYS_bind, 0, reinterpret_cast<long>(&keeper.name), sizeof(sa_family_t));
+  }
+  if (result == 0) result = raw_syscall(SYS_listen, 0, kBacklog);
+  if (result == 0) {
+    keeper.name_length = sizeof keeper.name;
+    result = raw_syscall(SYS_getsockname, 0, reinterpret_cast<long>(&keeper.name),
+                         reinterpret_cast<long>(&keeper.name_length));
+  }
+  keeper.ready.store(result == 0 ? 1 : static_cast<uint32_t>(-result) + 1);
+  raw_syscall(SYS_futex, reinterpret_cast<long>(&keeper.ready), FUTEX_WAKE, 1);
+  if (result == 0) {
+    uint32_t seen = 0;
+    while (keeper.stop.load() == 0) {
+      uint32_t now = keeper.pokes.load();
+      if (now == seen) {
+        raw_syscall(SYS_futex, reinterpret_cast<long>(&keeper.pokes), FUTEX_WAIT, seen);
+        continue;
+      }
+      seen = now;
+      tidy_connections();
+    }
+  }
+  raw_syscall(SYS_exit, 0);
+  return 0;
+}
+
+void poke() {
+  keeper.pokes.fetch_add(1);
+  futex_wake(&keeper.pokes, 1);
+}
+
+void wait_until_gone() {
+  while (int32_t tid = keeper.tid.load()) {
+    futex_wait(&keeper.tid, static_cast<uint32_t>(tid), 1000000000);
+  }
+}
+
+Result<void> start_keeper_thread(bool copied_table) {
+  keeper.ready.store(0);
+  keeper.pokes.store(0);
+  keeper.stop.store(0);
+  keeper.starts = 0;
+  keeper.copied_table = copied_table;
+
+  // The thread inherits the mask: nothing of the program's must run on it.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  int flags = CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+              CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | (copied_table ? 0 : CLONE_FILES);
+  int result =
+      clone(keep, keeper_stack + kStackSize, flags, nullptr, &keeper.tid, nullptr, &keeper.tid);
+  int error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (result < 0) return system_failure("clone of the thread that children are tied to", error);
+
+  while (keeper.ready.load() == 0) futex_wait(&keeper.ready, 0, 1000000000);
+  uint32_t ready = keeper.ready.load();
+  if (ready != 1) {
+    wait_until_gone();
+    return system_failure("the socket that children are tied to", static_cast<int>(ready) - 1);
+  }
+  if (keeper.name_length > sizeof LifelineAddress::bytes) {
+    return failure(MPC_EINTERNAL, "the kernel chose an unexpectedly long socket name");
+  }
+  keeper.process = getpid();
+  return {};
+}
+
+// A sandbox whose profile is older than close_range() answers EPERM to it. There the thread begins
+// with a copy of the program's table, and empties it one by one.
+Result<void> start_keeper() {
+  Result<void> started = start_keeper_thread(false);
+  uint32_t ready = keeper.ready.load();
+  if (started || (ready != EPERM + 1 && ready != ENOSYS + 1)) return started;
+  return start_keeper_thread(true);
+}
+
+// The signal that a connection sends. It is also what tells the one that is lent from a file of the
+// program, which may have closed ours and been given its number.
+bool is_ours(int fd) { return fd >= 0 && fcntl(fd, F_GETSIG) == SIGKILL; }
+
+enum class Connected { kYes, kNo, kNobodyListens };
+
+// A connection that sends SIGKILL when it hangs up, to whom is set by F_SETOWN.
+Connected connect_to(const LifelineAddress& lifeline, Fd& out_fd) {
+  Fd fd = above_standard(Fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
+  if (!fd) return Connected::kNo;
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(lifeline.bytes), lifeline.length) != 0) {
+    return errno == ECONNREFUSED ? Connected::kNobodyListens : Connected::kNo;
+  }
+  bool armed = fcntl(fd.get(), F_SETSIG, SIGKILL) == 0 &&
+               fcntl(fd.get(), F_SETFL, O_ASYNC | O_NONBLOCK) == 0;
+  if (!armed) return Connected::kNo;
+  out_fd = std::move(fd);
+  return Connected::kYes;
+}
+
+LifelineAddress address_of_keeper() {
+  LifelineAddress address;
+  address.length = keeper.name_length;
+  memcpy(address.bytes, &keeper.name, address.length);
+  return address;
+}
+
+void drop_connection() {
+  if (is_ours(keeper.connection)) close(keeper.connection);
+  keeper.connection = -1;
+  keeper.lent_to.store(0);
+}
+
+}  // namespace
+
+Result<Tie> lifeline_offer(int memory_fd) {
+  if (keeper.process != getpid()) {
+    keeper.memory_fd = memory_fd;
+    // In a forked child the parent's thread does not exist; its stack was copied and can serve.
+    keeper.tid.store(0);
+    drop_connection();
+    if (Result<void> started = start_keeper(); !started) return started.error();
+  }
+  if (++keeper.starts % kStartsBetweenTidying == 0) poke();
+  Tie tie{address_of_keeper(), -1};
+  if (keeper.connection >= 0 && keeper.lent_to.load() == 0) {
+    if (is_ours(keeper.connection))
+      tie.lent = keeper.connection;
+    else
+      keeper.connection = -1;
+  }
+  return tie;
+}
+
+void lifeline_lend(const Tie& offered, int32_t pid) {
+  if (offered.lent >= 0) {
+    keeper.lent_to.store(pid);
+  } else if (Fd fd; keeper.connection < 0 && connect_to(offered.lifeline, fd) == Connected::kYes) {
+    keeper.connection = fd.release();
+  }
+}
+
+void lifeline_return(int32_t pid) { keeper.lent_to.compare_exchange_strong(pid, 0); }
+
+void lifeline_tidy() {
+  if (keeper.process == getpid()) poke();
+}
+
+void lifeline_end() {
+  drop_connection();
+  if (keeper.process != getpid()) return;
+  keeper.stop.store(1);
+  poke();
+  wait_until_gone();
+  keeper.process = 0;
+}
+
+// Past the C library where it can be: its code is on pages that are not in a fresh child yet.
+MPC_CHILD_CODE bool lifeline_tie(const Tie& parent, int32_t parent_pid) {
+  Fd fd(parent.lent);
+  if (!fd && connect_to(parent.lifeline, fd) == Connected::kNobodyListens) return false;
+  return lifeline_tie_image(fd.release(), parent_pid);  // open for as long as this process lives
+}
+
+MPC_CHILD_CODE bool lifeline_tie_image(int fd, int32_t parent_pid) {
+  if (fd >= 0 && raw_syscall(SYS_fcntl, fd, F_SETOWN, raw_syscall(SYS_getpid)) == 0) {
+    // The parent may be gone, and its socket's name somebody else's.
+    pollfd hung_up{fd, 0, 0};
+    timespec now{};
+    long polled = raw_syscall(SYS_ppoll, reinterpret_cast<long>(&hung_up), 1,
+                              reinterpret_cast<long>(&now), 0, 0);
+    return polled != 1 && raw_syscall(SYS_getppid) == parent_pid;
+  }
+  // No descriptor is free, or the queue of connections is full: then the parent-death signal has to
+  // do, which also fires when only the starting thread ends.
+  raw_syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  return raw_syscall(SYS_getppid) == parent_pid;
+}
+
+bool lifeline_tie_to(const LifelineAddress& lifeline, int fd) {
+  Fd connection(fd);
+  if (!connection && connect_to(lifeline, connection) != Connected::kYes) return false;
+  if (fcntl(connection.get(), F_SETOWN, getpid()) != 0) return false;
+  pollfd hung_up{connection.release(), 0, 0};
+  return poll(&hung_up, 1, 0) != 1;
+}
+
+Fd lifeline_connection(const Tie& offered) {
+  Fd fd;
+  if (offered.lent >= 0) {
+    fd = Fd(fcntl(offered.lent, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  } else {
+    (void)connect_to(offered.lifeline, fd);
+  }
+  return fd;
+}
+
+void lifeline_decline(const Tie& parent) {
+  if (parent.lent >= 0) close(parent.lent);
+}
+
+namespace {
+
+bool leads_to_keeper(int fd) {
+  sockaddr_un name{};
+  socklen_t length = sizeof name;
+  return getpeername(fd, reinterpret_cast<sockaddr*>(&name), &length) == 0 &&
+         length == keeper.name_length && memcmp(&name, &keeper.name, length) == 0;
+}
+
+// Takes the signal back if this is the file that ties the child.
+bool untie(int fd, int32_t pid) {
+  if (!is_ours(fd) || fcntl(fd, F_GETOWN) != pid || !leads_to_keeper(fd)) return false;
+  int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_ASYNC) == 0;
+}
+
+}  // namespace
+
+Untied lifeline_untie(int pidfd, int32_t pid) {
+  if (keeper.process != getpid()) return Untied::kNotFound;
+  if (keeper.lent_to.load() == pid && untie(keeper.connection, pid)) {
+    drop_connection();
+    return Untied::kYes;
+  }
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/fd", pid);
+  DIR* folder = opendir(path);
+  if (folder == nullptr) return errno == ENOENT ? Untied::kNotFound : Untied::kRefused;
+  Untied untied = Untied::kNotFound;
+  int error = 0;
+  while (const dirent* entry = readdir(folder)) {
+    if (entry->d_name[0] == '.') continue;
+    long number = strtol(entry->d_name, nullptr, 10);
+    Fd theirs(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, number, 0)));
+    if (theirs && untie(theirs.get(), pid)) {
+      untied = Untied::kYes;
+      break;
+    }
+    if (theirs || errno == EBADF || errno == ESRCH) continue;  // closed, or gone, meanwhile
+    untied = Untied::kRefused;
+    error = errno;
+    break;
+  }
+  closedir(folder);
+  errno = error;
+  return untied;
+}
+
+}  // namespace mpc

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "process/child.hpp"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/child_page.hpp"
+#include "base/log.hpp"
+#include "group/current.hpp"
+#include "group/participant.hpp"
+#include "os/identity.hpp"
+#include "os/null_device.hpp"
+#include "os/raw_syscall.hpp"
+#include "os/signals.hpp"
+#include "process/exit.hpp"
+#include "process/packed_function.hpp"
+#include "process/setup.hpp"
+#include "process/start_message.hpp"
+#include "process/start_method.hpp"
+#include "process/takeover.hpp"
+
+namespace mpc {
+namespace {
+
+constexpr int kStarterDied = 255;
+
+// Handlers of the parent's program mean nothing here.
+MPC_CHILD_CODE void reset_signals(Group& group, bool ignore_sigint) {
+  const Participant& record = group.own_record();
+  bool known = record.signals_known.load() != 0;
+  signals_reset(known ? record.signals.load() : signals_handled());
+  interrupt_ignore(ignore_sigint);
+}
+
+// Bound when the library is loaded: a call by name would be bound anew in each child.
+void (*const volatile purge)(FILE*) = __fpurge;
+
+// What the parent had not written yet is the parent's to write. Only looked at where there is
+// nothing: a page of the C library that is not written is not copied.
+MPC_CHILD_CODE void forget_output(FILE* stream) {
+  if (__fpending(stream) != 0) purge(stream);
+}
+
+MPC_CHILD_CODE void write_output(FILE* stream) {
+  if (__fpending(stream) != 0) fflush(stream);
+}
+
+// As _exit(), which would be bound anew in each child.
+[[noreturn]] MPC_CHILD_CODE void exit_now(int exit_code) {
+  for (;;) raw_syscall(SYS_exit_group, exit_code);
+}
+
+// What the starter of a fresh image said.
+Result<const StartMessage*> adopt(const StartTicket& ticket) {
+  Result<Group*> group =
+      adopt_group(ticket.memory_fd, ticket.base, ticket.size, ticket.record, ticket.starter);
+  if (!group) return group.error();
+  return start_message_at(**group, ticket.message);
+}
+
+// The key that the starter put into a pipe.
+AuthkeyCopy key_from(int fd) {
+  Fd pipe(fd);
+  AuthkeyCopy key;
+  ssize_t n = pipe ? read(pipe.get(), key.bytes, sizeof key.bytes) : 0;
+  key.size = n > 0 ? static_cast<uint32_t>(n) : 0;
+  return key;
+}
+
+// Makes this process what its starter said.
+void begin(Group& group, const StartMessage& message, const Authkey& key, bool served) {
+  // Kept for good, as the process is it for good.
+  auto* self = new Self;
+  self->name = message.text(message.name);
+  self->path = message.text(message.path);
+  self->daemon = message.daemon != 0;
+  self->parent_pid = message.parent_pid;
+  self->served = served;
+  self->parent_name = message.text(message.parent_name);
+  self->parent_identity = message.parent_identity;
+  self->authkey = AuthkeyCopy(key);
+  authkey_inherit(self->authkey);
+  become(self);
+  if (message.detach != 0) {
+    participant_identify(group, group.self, process_identity(getpid()));
+  }
+  if (message.log_level != MPC_LOG_OFF) {
+    log_set(static_cast<mpc_log_level>(message.log_level), nullptr, nullptr);
+  }
+  if (message.start_method != MPC_START_DEFAULT) {
+    (void)start_method_set(message.start_method, true);
+  }
+  interrupt_ignore(message.ignore_sigint != 0);
+  set_bootstrapping(false);
+}
+
+// Into the room that the starter left for it; also a line for who reads the child's log.
+void report_failure(const StartMessage& message, const Error& error) {
+  auto* room = const_cast<char*>(message.text(message.report).data());
+  // It is zero to begin with, and the last byte stays so.
+  size_t size = std::min<size_t>(error.message.size(), message.report.size - 1);
+  std::copy_n(error.message.data(), size, room);
+  log_line(MPC_LOG_ERROR, "could not begin: %s", error.message.c_str());
+}
+
+Result<const void*> function_of(const StartMessage& message) {
+  Result<FunctionName> name = function_unpack(message.text(message.function));
+  if (!name) return name.error();
+  return function_found(*name);
+}
+
+// What the starter chose for this child; its descriptors are there already.
+Result<void> set_up_as_told(const StartMessage& message) {
+  if (message.setup.size == 0) return {};
+  Result<ProcessSetup> setup = setup_unpack(message.text(message.setup));
+  if (!setup) return setup.error();
+  return setup_apply(*setup);
+}
+
+int run_message(const StartMessage& message) {
+  int exit_code = 0;
+  if (Result<void> set_up = set_up_as_told(message); !set_up) {
+    report_failure(message, set_up.error());
+    _exit(kSetupFailed);
+  }
+  if (message.has_function != 0) {
+    Result<const void*> function = function_of(message);
+    if (!function) {
+      report_failure(message, function.error());
+      _exit(kStarterDied);
+    }
+    std::string_view refs = message.text(message.refs);
+    exit_code = reinterpret_cast<mpc_process_fn>(const_cast<void*>(*function))(
+        message.text(message.argument).data(), message.argument.size,
+        reinterpret_cast<const mpc_ref*>(refs.data()), refs.size() / sizeof(mpc_ref));
+  }
+  end_children();
+  if (Group* group = group_if_any()) exit_record_write(*group, exit_code);
+  return exit_code;
+}
+
+}  // namespace
+
+int run_image_child(const StartTicket& ticket) noexcept {
+  Result<const StartMessage*> message = adopt(ticket);
+  if (!message) _exit(kStarterDied);
+  begin(*group_if_any(), **message, key_from(ticket.key_fd), false);
+  return run_message(**message);
+}
+
+int run_served_child(Group& group, const StartMessage& message, const Authkey& key) noexcept {
+  forget_exit();
+  begin(group, message, key, true);
+  int cancel_state;
+  pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
+  int exit_code = run_message(message);
+  // The image is the server's: nothing of it is the child's to run at exit.
+  fflush(stdout);
+  fflush(stderr);
+  _exit(exit_code);
+}
+
+MPC_CHILD_CODE void run_child(Group& group, const StartRequest& request) noexcept {
+  if (!become_child(group, request.record, request.starter)) exit_now(kStarterDied);
+  null_device_put(STDIN_FILENO);
+  // Before the tie: what the child makes itself must not take a number that it is given.
+  if (request.setup != nullptr && !setup_forked_child(*request.setup)) exit_now(kSetupFailed);
+  if (request.detach) {
+    lifeline_decline(request.tie);
+    participant_identify(group, group.self, process_identity(getpid()));
+  } else if (!lifeline_tie(request.tie, request.parent_pid)) {
+    exit_now(kStarterDied);
+  }
+  reset_signals(group, request.ignore_sigint);
+  forget_output(stdout);
+  forget_output(stderr);
+  become(&request.child);
+  forget_exit();
+  int cancel_state;
+  pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
+
+  int exit_code = request.task->run();
+
+  end_children();
+  write_output(stdout);
+  write_output(stderr);
+  // The body may have left the group.
+  if (group_if_any() == &group) exit_record_write(group, exit_code);
+  exit_now(exit_code);
+}
+
+}  // namespace mpc

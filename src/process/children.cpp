@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "process/children.hpp"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/child_page.hpp"
+#include "base/local_lock.hpp"
+#include "os/null_device.hpp"
+#include "os/spare_descriptor.hpp"
+#include "process/exit.hpp"
+#include "process/process.hpp"
+
+namespace mpc {
+namespace {
+
+// Never destroyed: the exit of the program looks at it. Under LocalLock.
+std::vector<std::shared_ptr<Process>>& list() {
+  static auto* list = new std::vector<std::shared_ptr<Process>>;
+  return *list;
+}
+
+constexpr size_t kFewChildren = 16;
+size_t look_at = kFewChildren;  // under LocalLock
+
+struct Newest {
+  const Process* process;
+  HeldPidfd* pidfd;  // never destroyed: other threads may call while the program exits
+};
+MPC_CHILD_PAGE Newest newest{nullptr, nullptr};  // under LocalLock
+
+struct Starts {
+  pthread_mutex_t mutex;
+  pid_t process;  // in a forked child the mutex may be held by a thread that does not exist there
+};
+MPC_CHILD_PAGE Starts starts{PTHREAD_MUTEX_INITIALIZER, 0};
+
+void lock_starts() {
+  {
+    LocalLock lock;
+    if (starts.process != getpid()) starts = Starts{PTHREAD_MUTEX_INITIALIZER, getpid()};
+  }
+  pthread_mutex_lock(&starts.mutex);
+}
+
+// The memory's descriptor, if it is ours still.
+int kept_memory(Group& group) {
+  const Mapping& memory = group.mapping();
+  return same_file(memory.fd, memory.device, memory.inode) ? memory.fd : -1;
+}
+
+}  // namespace
+
+void children_add(const std::shared_ptr<Process>& process) {
+  LocalLock lock;
+  list().push_back(process);
+}
+
+std::vector<std::shared_ptr<Process>> children() {
+  std::vector<std::shared_ptr<Process>> mine;
+  LocalLock lock;
+  for (const std::shared_ptr<Process>& process : list()) {
+    if (process->started_here()) mine.push_back(process);
+  }
+  return mine;
+}
+
+// One question tells whether any child of this process waits to be reaped, the program's own
+// included. Those that something else has reaped do not show: for their sake all are looked at when
+// the list has doubled.
+void children_reap() {
+  siginfo_t info;
+  info.si_pid = 0;
+  int result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+  {
+    LocalLock lock;
+    if (result == 0 && info.si_pid == 0 && list().size() < look_at) return;
+  }
+  children_alive();
+}
+
+std::vector<int32_t> children_alive() {
+  std::vector<int32_t> alive;
+  std::vector<std::shared_ptr<Process>> ended;
+  for (const std::shared_ptr<Process>& process : children()) {
+    if (process->reap()) {
+      (void)newest_child_pidfd(process.get());
+      ended.push_back(process);
+    } else {
+      alive.push_back(process->started_pid());
+    }
+  }
+  LocalLock lock;
+  std::erase_if(list(), [&](const std::shared_ptr<Process>& process) {
+    return std::find(ended.begin(), ended.end(), process) != ended.end();
+  });
+  look_at = 2 * list().size() + kFewChildren;
+  return alive;
+}
+
+size_t children_running() {
+  size_t running = 0;
+  for (const std::shared_ptr<Process>& process : children()) running += process->reap() ? 0 : 1;
+  return running;
+}
+
+void children_forget() {
+  {
+    LocalLock lock;
+    list().clear();
+    newest.process = nullptr;
+    if (newest.pidfd != nullptr) *newest.pidfd = HeldPidfd();
+  }
+  lock_starts();
+  null_device_close();
+  lifeline_end();
+  pthread_mutex_unlock(&starts.mutex);
+}
+
+Untied untie_child(int pidfd, int32_t pid) {
+  lock_starts();
+  Untied untied = lifeline_untie(pidfd, pid);
+  int error = errno;
+  pthread_mutex_unlock(&starts.mutex);
+  errno = error;
+  return untied;
+}
+
+void Starting::keep(const Process* process, HeldPidfd pidfd) {
+  LocalLock lock;
+  newest.process = process;
+  if (newest.pidfd == nullptr) newest.pidfd = new HeldPidfd;
+  *newest.pidfd = std::move(pidfd);
+}
+
+HeldPidfd newest_child_pidfd(const Process* process) {
+  LocalLock lock;
+  if (newest.process != process) return {};
+  newest.process = nullptr;
+  return std::move(*newest.pidfd);
+}
+
+Result<LifelineAddress> lifeline_of_this_process(Group& group) {
+  lock_starts();
+  Result<Tie> tie = lifeline_offer(kept_memory(group));
+  pthread_mutex_unlock(&starts.mutex);
+  if (!tie) return tie.error();
+  return tie->lifeline;
+}
+
+Result<Starting> Starting::begin(Group& group) {
+  watch_exit();
+  lock_starts();
+  keep(nullptr, HeldPidfd());  // no child inherits another's
+  null_device_keep();
+  Result<Tie> tie = lifeline_offer(kept_memory(group));
+  if (tie) return Starting(*tie);
+  pthread_mutex_unlock(&starts.mutex);
+  return tie.error();
+}
+
+Starting::~Starting() {
+  if (!begun_) return;
+  lifeline_lend(tie_, pid_);
+  pthread_mutex_unlock(&starts.mutex);
+}
+
+}  // namespace mpc

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// The start method `forkserver`, on the side of who asks.
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.hpp"
+#include "group/participant.hpp"
+#include "group/sweep.hpp"
+#include "os/futex.hpp"
+#include "os/identity.hpp"
+#include "process/function_name.hpp"
+#include "process/launcher.hpp"
+#include "process/server_link.hpp"
+#include "process/start_message.hpp"
+
+namespace mpc {
+namespace {
+
+constexpr int64_t kTick = 50000000;
+// A server that does not answer for so long although it lives was stopped; another is made.
+constexpr int kPatienceInTicks = 40;
+
+bool send_request(const ServerControl& control, const ServerRequest& request,
+                  const std::vector<int>& fds) {
+  Fd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket_fd) return false;
+  alignas(cmsghdr) char room[CMSG_SPACE(kServerDescriptors * sizeof(int))] = {};
+  sockaddr_un name;
+  memcpy(&name, control.name, sizeof control.name);
+  iovec data{const_cast<ServerRequest*>(&request), sizeof request};
+  msghdr packet{};
+  packet.msg_name = &name;
+  packet.msg_namelen = control.name_length;
+  packet.msg_iov = &data;
+  packet.msg_iovlen = 1;
+  if (!fds.empty()) {
+    packet.msg_control = room;
+    packet.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+    cmsghdr* rights = CMSG_FIRSTHDR(&packet);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+    memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
+  }
+  ssize_t sent;
+  do {
+    sent = sendmsg(socket_fd.get(), &packet, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent == sizeof request;
+}
+
+// The child's descriptors: what was chosen for it, the creator's output and error, and the tie.
+Result<std::vector<int>> descriptors_of(const StartRequest& request, int tie,
+                                        ServerRequest& packet) {
+  std::vector<std::pair<int, int>> given;
+  if (request.setup != nullptr) given = request.setup->descriptors.passed();
+  for (int number : {STDOUT_FILENO, STDERR_FILENO}) {
+    bool chosen = request.setup != nullptr && request.setup->descriptors.gives(number);
+    if (!chosen && fcntl(number, F_GETFD) >= 0) given.emplace_back(number, number);
+  }
+  if (tie >= 0) given.emplace_back(tie, kTieNumber);
+  if (given.size() > kServerDescriptors) {
+    return failure(MPC_EINVAL, "a fork server passes at most %u descriptors to a child; use spawn",
+                   kServerDescriptors - 3);
+  }
+  std::vector<int> fds;
+  for (const auto& [fd, number] : given) {
+    packet.numbers[packet.count++] = number;
+    fds.push_back(fd);
+  }
+  return fds;
+}
+
+enum class Answer { kStarted, kRefused, kNoServer };
+
+Answer wait_for_answer(Group& group, const ServerControl& control, const StartRequest& request,
+                       ServedWords& words) {
+  for (int ticks = 0;; ++ticks) {
+    uint32_t reply = words.reply.load();
+    if (reply == ServedWords::kStarted) return Answer::kStarted;
+    if (reply == ServedWords::kFailed) return Answer::kRefused;
+    if (ticks > 0 && (ticks > kPatienceInTicks || !server_alive(control))) {
+      if (ticks > kPatienceInTicks) server_kill(control);
+      // Killed after the fork, and before the answer: the child is there, and says who it is.
+      if (words.reply.load() != ServedWords::kNone) continue;
+      ParticipantWord reserved = ParticipantWord::make(
+          request.record.generation(), ParticipantState::kReserved, request.starter.word);
+      sweep(group, request.record, reserved);
+      ParticipantWord record{group.participant(request.record.index()).state.load()};
+      if (record.generation() != request.record.generation() ||
+          record.state() != ParticipantState::kLive) {
+        return Answer::kNoServer;
+      }
+      words.value.store(static_cast<int32_t>(record.by()));
+      participant_identify(group, request.record, process_identity(words.value.load()));
+      return Answer::kStarted;
+    }
+    futex_wait(words.reply.address(), ServedWords::kNone, kTick);
+  }
+}
+
+}  // namespace
+
+Result<Started> launch_server(Group& group, const StartRequest& request) {
+  FunctionName function;
+  bool has_function = request.task->function != nullptr;
+  if (has_function) {
+    Result<FunctionName> named =
+        function_name_of(reinterpret_cast<const void*>(request.task->function));
+    if (!named) return named.error();
+    function = std::move(*named);
+  }
+  Result<uint64_t> offset = start_message_write(group, request, has_function ? &function : nullptr);
+  if (!offset) return offset.error();
+  Result<const StartMessage*> message = start_message_at(group, *offset);
+  if (!message) return message.error();
+  ServedWords& words = (*message)->served_words();
+
+  Fd tie;
+  if (!request.detach) tie = lifeline_connection(request.tie);
+  ServerRequest packet{};
+  packet.starter = request.starter.word;
+  packet.record = request.record.word;
+  packet.message = *offset;
+  bool leads =
+      request.setup != nullptr && request.setup->wanted->process_group == MPC_PROCESS_GROUP_NEW;
+  packet.process_group = leads ? 1 : 0;
+  packet.authkey = request.child.authkey;
+  Result<std::vector<int>> fds = descriptors_of(request, tie.get(), packet);
+  if (!fds) return fds.error();
+
+  const ServerControl& control = *request.server;
+  memcpy(packet.key, control.key, sizeof packet.key);
+  if (!send_request(control, packet, *fds)) {
+    if (errno == ECONNREFUSED || errno == ENOENT) return Started{};  // pid 0: no server any more
+    return system_failure("asking the fork server", errno);
+  }
+  explicit_bzero(&packet.authkey, sizeof packet.authkey);
+  switch (wait_for_answer(group, control, request, words)) {
+    case Answer::kNoServer:
+      return Started{};
+    case Answer::kRefused:
+      return system_failure("fork in the fork server", words.value.load());
+    case Answer::kStarted:
+      break;
+  }
+  return Started{words.value.load(), *offset};
+}
+
+}  // namespace mpc

@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: Apache-2.0
+// How processes end, what is told of it, and what becomes of the children of a parent that ends.
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "support/start_method_test.hpp"
+
+namespace mpc::test {
+namespace {
+
+// --- P08 -----------------------------------------------------------------------------------------
+
+class ExitCodeTest : public StartMethodTest {};
+MPC_UNDER_EVERY_START_METHOD(ExitCodeTest);
+
+int return_argument(const void* argument, size_t, const mpc_ref*, size_t) {
+  return argument_as<int>(argument);
+}
+int call_exit(const void* argument, size_t, const mpc_ref*, size_t) {
+  exit(argument_as<int>(argument));
+}
+int call_quick_exit(const void* argument, size_t, const mpc_ref*, size_t) {
+  _exit(argument_as<int>(argument));
+}
+// The sanitizers' handlers would write a report and exit instead.
+int die_by_signal(const void* argument, size_t, const mpc_ref*, size_t) {
+  int number = argument_as<int>(argument);
+  signal(number, SIG_DFL);
+  raise(number);
+  return 0;
+}
+int call_abort(const void*, size_t, const mpc_ref*, size_t) {
+  signal(SIGABRT, SIG_DFL);
+  abort();
+}
+
+TEST_P(ExitCodeTest, P08IsWhatTheFunctionReturned) {
+  for (int code : {0, 1, 7, 255}) EXPECT_EQ(exit_code_of(start(return_argument, code)), code);
+}
+
+TEST_P(ExitCodeTest, P08HasTheLowestEightBitsOfWhatWasReturned) {
+  EXPECT_EQ(exit_code_of(start(return_argument, 256 + 3)), 3);
+  EXPECT_EQ(exit_code_of(start(return_argument, 256)), 0);
+  EXPECT_EQ(exit_code_of(start(return_argument, -1)), 255);
+}
+
+TEST_P(ExitCodeTest, P08IsWhatTheFunctionCalledExitWith) {
+  EXPECT_EQ(exit_code_of(start(call_exit, 5)), 5);
+  EXPECT_EQ(exit_code_of(start(call_exit, 0)), 0);
+}
+
+TEST_P(ExitCodeTest, P08IsWhatTheFunctionCalledTheQuickExitWith) {
+  EXPECT_EQ(exit_code_of(start(call_quick_exit, 6)), 6);
+}
+
+TEST_P(ExitCodeTest, P08IsMinusTheSignalThatKilledIt) {
+  for (int number : {SIGTERM, SIGKILL, SIGSEGV, SIGABRT, SIGINT, SIGBUS, SIGFPE, SIGUSR1}) {
+    EXPECT_EQ(exit_code_of(start(die_by_signal, number)), -number) << strsignal(number);
+  }
+}
+
+TEST_P(ExitCodeTest, P08IsMinusSigabrtAfterAnAbort) {
+  EXPECT_EQ(exit_code_of(start(call_abort)), -SIGABRT);
+}
+
+TEST_P(ExitCodeTest, P08ThereIsNoneWhileTheProcessRuns) {
+  GroupPage<Count> go;
+  auto wait = [](const void* argument, size_t, const mpc_ref*, size_t) {
+    return argument_as<Count*>(argument)->reaches(1) ? 4 : 1;
+  };
+  int exit_code = -77;
+  mpc_process_options options = process_options();
+  Count* count = go.get();
+  options.argument = &count;
+  options.argument_size = sizeof count;
+  mpc_process* process = make(wait, options);
+  EXPECT_EQ(mpc_process_exit_code(process, &exit_code), MPC_ESTATE);
+  ASSERT_EQ(mpc_process_start(process), MPC_OK);
+  EXPECT_EQ(mpc_process_exit_code(process, &exit_code), MPC_ESTATE);
+  EXPECT_EQ(exit_code, -77);
+  go->set(1);
+  EXPECT_EQ(exit_code_of(process), 4);
+}
+
+TEST_P(ExitCodeTest, P08IsToldWithoutAJoin) {
+  mpc_process* process = start(return_argument, 8);
+  ASSERT_TRUE(ends_within(pid_of(process), kLongEnough));
+  int exit_code = 0;
+  EXPECT_EQ(mpc_process_exit_code(process, &exit_code), MPC_OK);
+  EXPECT_EQ(exit_code, 8);
+}
+
+// What a wait for any child of the host finds: nothing where the children are a server's.
+pid_t to_be_reaped(mpc_process* process) {
+  return testing::TestWithParam<mpc_start_method>::GetParam() == MPC_START_FORKSERVER
+             ? -1
+             : pid_of(process);
+}
+
+TEST_P(ExitCodeTest, P08IsKnownEvenIfTheHostReapedTheProcess) {
+  mpc_process* process = start(return_argument, 11);
+  ASSERT_EQ(waitpid(-1, nullptr, 0), to_be_reaped(process));
+  EXPECT_EQ(exit_code_of(process), 11);
+}
+
+TEST_P(ExitCodeTest, P08OfAKilledProcessThatTheHostReapedIsTheSignalOr255) {
+  mpc_process* process = start(die_by_signal, SIGKILL);
+  ASSERT_EQ(waitpid(-1, nullptr, 0), to_be_reaped(process));
+  int exit_code = exit_code_of(process);
+  EXPECT_TRUE(exit_code == -SIGKILL || exit_code == 255) << exit_code;
+}
+
+TEST_P(ExitCodeTest, P08IsKnownWhereSigchldIsIgnored) {
+  struct sigaction ignore = {};
+  struct sigaction before;
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGCHLD, &ignore, &before);
+  mpc_process* process = start(return_argument, 12);
+  EXPECT_EQ(exit_code_of(process), 12);
+  sigaction(SIGCHLD, &before, nullptr);
+}
+
+TEST_P(ExitCodeTest, P08JoinReturnsWhereAThreadOfTheHostReapsEverything) {
+  std::atomic<bool> stop{false};
+  std::thread reaper([&] {
+    while (!stop.load()) {
+      if (waitpid(-1, nullptr, 0) < 0) std::this_thread::yield();
+    }
+  });
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(exit_code_of(start(return_argument, 40 + i)), 40 + i);
+  stop.store(true);
+  reaper.join();
+}
+
+// --- a parent that exits -------------------------------------------------------------------------
+
+mpc_process* begin(mpc_process_fn function, const mpc_process_options& options) {
+  mpc_process* process;
+  MUST(mpc_process_create(function, &options, &process) == MPC_OK);
+  MUST(mpc_process_start(process) == MPC_OK);
+  return process;
+}
+
+template <class T>
+mpc_process* begin(mpc_process_fn function, const T& argument, uint32_t daemon,
+                   uint32_t detach = 0) {
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.daemon = daemon;
+  options.detach = detach;
+  options.argument = &argument;
+  options.argument_size = sizeof argument;
+  return begin(function, options);
+}
+
+void say(const char* text) {
+  if (write(STDOUT_FILENO, text, strlen(text)) < 0) _exit(kMustFailed);
+}
+
+Count* exiting = nullptr;
+
+// Lets children go on that wait for their parent to be at its end.
+void tell_of_exit() { exiting->set(1); }
+
+Count* count_for_exit() {
+  static SharedPage<Count> page;
+  exiting = page.get();
+  atexit(tell_of_exit);
+  return exiting;
+}
+
+int speak_when_the_parent_exits(const void* argument, size_t, const mpc_ref*, size_t) {
+  if (!argument_as<Count*>(argument)->reaches(1)) return 1;
+  say("child finished;");
+  return 0;
+}
+
+MPC_PROGRAM(returns_from_main_with_a_child) {
+  begin(speak_when_the_parent_exits, count_for_exit(), 2);
+  return 0;
+}
+
+MPC_PROGRAM(calls_exit_with_a_child) {
+  begin(speak_when_the_parent_exits, count_for_exit(), 2);
+  exit(4);
+}
+
+TEST(ParentExitTest, P18ReturningFromMainWaitsForChildren) {
+  Ended ended = run_program("returns_from_main_with_a_child");
+  EXPECT_EQ(ended, 0);
+  EXPECT_EQ(ended.output, "child finished;");
+}
+
+TEST(ParentExitTest, P18CallingExitWaitsForChildren) {
+  Ended ended = run_program("calls_exit_with_a_child");
+  EXPECT_EQ(ended, 4);
+  EXPECT_EQ(ended.output, "child finished;");
+}
+
+struct Daemon {
+  Count ready;
+  Count pid;
+};
+
+int wait_for_sigterm(const void* argument, size_t, const mpc_ref*, size_t) {
+  struct sigaction action = {};
+  action.sa_handler = [](int) {
+    say("terminated;");
+    _exit(0);
+  };
+  sigaction(SIGTERM, &action, nullptr);
+  argument_as<Daemon*>(argument)->ready.add();
+  for (;;) pause();
+}
+
+int ignore_sigterm(const void* argument, size_t, const mpc_ref*, size_t) {
+  signal(SIGTERM, SIG_IGN);
+  argument_as<Daemon*>(argument)->pid.set(static_cast<uint32_t>(getpid()));
+  argument_as<Daemon*>(argument)->ready.add();
+  for (;;) pause();
+}
+
+MPC_PROGRAM(exits_with_a_daemon) {
+  SharedPage<Daemon> daemon;
+  begin(wait_for_sigterm, daemon.get(), 1);
+  MUST(daemon->ready.reaches(1));
+  exit(0);
+}
+
+TEST(ParentExitTest, P18ExitTerminatesDaemons) {
+  Ended ended = run_program("exits_with_a_daemon");
+  EXPECT_EQ(ended, 0);
+  EXPECT_EQ(ended.output, "terminated;");
+}
+
+MPC_PROGRAM(exits_with_a_deaf_daemon) {
+  SharedPage<Daemon> daemon;
+  begin(ignore_sigterm, daemon.get(), 1);
+  MUST(daemon->ready.reaches(1));
+  printf("%u", daemon->pid.value());
+  exit(0);
+}
+
+TEST(ParentExitTest, P18ExitEndsADaemonThatIgnoresSigterm) {
+  Ended ended = run_program("exits_with_a_deaf_daemon");
+  EXPECT_EQ(ended, 0);
+  ASSERT_NE(ended.output, "");
+  EXPECT_EQ(kill(atoi(ended.output.c_str()), 0), -1) << "it still runs";
+}
+
+MPC_PROGRAM(exits_with_a_stopped_daemon) {
+  SharedPage<Daemon> daemon;
+  mpc_process* process = begin(wait_for_sigterm, daemon.get(), 1);
+  MUST(daemon->ready.reaches(1));
+  int32_t pid;
+  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  kill(pid, SIGSTOP);
+  MUST(is_stopped(pid));
+  printf("%d", pid);
+  exit(0);
+}
+
+TEST(ParentExitTest, P18ExitEndsADaemonThatIsStopped) {
+  Ended ended = run_program("exits_with_a_stopped_daemon");
+  EXPECT_EQ(ended, 0);
+  EXPECT_EQ(kill(atoi(ended.output.c_str()), 0), -1) << "it still runs";
+}
+
+int have_a_child_of_its_own(const void* argument, size_t, const mpc_ref*, size_t) {
+  begin(speak_when_the_parent_exits, argument_as<Count*>(argument), 2);
+  argument_as<Count*>(argument)->set(1);
+  return 0;
+}
+
+MPC_PROGRAM(has_a_grandchild) {
+  SharedPage<Count> go;
+  mpc_process* process = begin(have_a_child_of_its_own, go.get(), 2);
+  MUST(mpc_process_join(process, MPC_FOREVER) == MPC_OK);
+  say("child joined;");
+  return 0;
+}
+
+TEST(ParentExitTest, P18AProcessThatReturnsWaitsForItsOwnChildren) {
+  EXPECT_EQ(run_program("has_a_grandchild").output, "child finished;child joined;");
+}
+
+MPC_PROGRAM(exits_with_a_pool) {
+  mpc_pool* pool;
+  MUST(mpc_pool_create(nullptr, &pool) == MPC_OK);
+  auto nothing = [](const void*, void*) { return 0; };
+  MUST(mpc_pool_map(pool, nothing, nullptr, 10, 0, nullptr, 0, nullptr) == MPC_OK);
+  return 3;
+}
+
+TEST(ParentExitTest, P18ExitWithALivePoolEnds) { EXPECT_EQ(run_program("exits_with_a_pool"), 3); }
+
+// --- a parent that dies --------------------------------------------------------------------------
+
+// Orphans become this process's children, so that it can wait for them.
+class ParentDeathTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    machine_ = MachineState::now();
+  }
+  void TearDown() override {
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+    while (waitpid(-1, nullptr, 0) > 0) {
+    }
+    expect_nothing_left(machine_);
+  }
+
+  // Runs a program that prints pids and then dies; all of them must end by themselves.
+  void expect_all_end(const char* program, const Arguments& how, int exit_code) {
+    Ended ended = run_program(program, how);
+    int64_t died = now_ns();
+    EXPECT_EQ(ended, exit_code);
+    int count = 0;
+    for (char* at = ended.output.data(); *at != '\0';) {
+      pid_t pid = static_cast<pid_t>(strtol(at, &at, 10));
+      if (*at == ' ') ++at;
+      EXPECT_TRUE(ends_within(pid, MPC_SECONDS(10))) << "process " << pid << " lives on";
+      ++count;
+    }
+    EXPECT_GT(count, 0);
+    RecordProperty("microseconds", std::to_string((now_ns() - died) / 1000));
+  }
+
+ private:
+  MachineState machine_;
+};
+
+void die(const std::string& how) {
+  fflush(stdout);
+  if (how == "kill") raise(SIGKILL);
+  if (how == "quick exit") _exit(0);
+  signal(SIGABRT, SIG_DFL);
+  abort();
+}
+
+int wait_for_ever(const void* argument, size_t, const mpc_ref*, size_t) {
+  argument_as<Daemon*>(argument)->ready.add();
+  for (;;) pause();
+}
+
+MPC_PROGRAM(dies_with_children) {
+  SharedPage<Daemon> page;
+  for (uint32_t daemon : {1u, 2u, 2u}) {
+    mpc_process* process = begin(wait_for_ever, page.get(), daemon);
+    int32_t pid;
+    MUST(mpc_process_pid(process, &pid) == MPC_OK);
+    printf("%d ", pid);
+  }
+  MUST(page->ready.reaches(3));
+  die(arguments.at(0));
+  return 0;
+}
+
+TEST_F(ParentDeathTest, ChildrenOfAKilledParentAreKilled) {
+  expect_all_end("dies_with_children", {"kill"}, -SIGKILL);
+}
+
+TEST_F(ParentDeathTest, ChildrenOfAParentThatCallsTheQuickExitAreKilled) {
+  expect_all_end("dies_with_children", {"quick exit"}, 0);
+}
+
+TEST_F(ParentDeathTest, ChildrenOfAParentThatAbortsAreKilled) {
+  expect_all_end("dies_with_children", {"abort"}, -SIGABRT);
+}
+
+int have_a_child_and_wait(const void* argument, size_t, const mpc_ref*, size_t) {
+  auto* page = argument_as<Daemon*>(argument);
+  mpc_process* process = begin(wait_for_ever, page, 2);
+  int32_t pid;
+  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  page->pid.set(static_cast<uint32_t>(pid));
+  page->ready.add();
+  for (;;) pause();
+}
+
+MPC_PROGRAM(dies_with_grandchildren) {
+  SharedPage<Daemon> page;
+  mpc_process* process = begin(have_a_child_and_wait, page.get(), 2);
+  int32_t pid;
+  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  MUST(page->ready.reaches(2));
+  printf("%d %u", pid, page->pid.value());
+  die(arguments.at(0));
+  return 0;
+}
+
+TEST_F(ParentDeathTest, GrandchildrenOfAKilledParentAreKilled) {
+  expect_all_end("dies_with_grandchildren", {"kill"}, -SIGKILL);
+}
+
+MPC_PROGRAM(dies_with_stopped_child) {
+  SharedPage<Daemon> page;
+  mpc_process* process = begin(wait_for_ever, page.get(), 2);
+  int32_t pid;
+  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  MUST(page->ready.reaches(1));
+  kill(pid, SIGSTOP);
+  MUST(is_stopped(pid));
+  printf("%d", pid);
+  die(arguments.at(0));
+  return 0;
+}
+
+TEST_F(ParentDeathTest, AStoppedChildOfAKilledParentIsKilled) {
+  expect_all_end("dies_with_stopped_child", {"kill"}, -SIGKILL);
+}
+
+MPC_PROGRAM(dies_with_a_pool) {
+  mpc_pool* pool;
+  mpc_pool_options options = MPC_POOL_OPTIONS_INIT;
+  options.workers = 3;
+  MUST(mpc_pool_create(&options, &pool) == MPC_OK);
+  static SharedPage<Count> arrived;
+  int32_t pids[3];
+  auto tell_pid = [](const void*, void* result) {
+    *static_cast<int32_t*>(result) = getpid();
+    arrived->add();
+    return arrived->reaches(3) ? 0 : 1;
+  };
+  mpc_map_options map = MPC_MAP_OPTIONS_INIT;
+  map.chunk_size = 1;
+  MUST(mpc_pool_map(pool, tell_pid, nullptr, 3, 0, pids, sizeof pids[0], &map) == MPC_OK);
+  printf("%d %d %d", pids[0], pids[1], pids[2]);
+  die(arguments.at(0));
+  return 0;
+}
+
+TEST_F(ParentDeathTest, WorkersOfAKilledOwnerAreKilled) {
+  expect_all_end("dies_with_a_pool", {"kill"}, -SIGKILL);
+}
+
+MPC_PROGRAM(leaves_a_detached_child) {
+  SharedPage<Daemon> page;
+  mpc_process* process = begin(wait_for_ever, page.get(), 2, 1);
+  int32_t pid;
+  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  MUST(page->ready.reaches(1));
+  printf("%d", pid);
+  if (arguments.at(0) == "exit") exit(0);
+  die(arguments.at(0));
+  return 0;
+}
+
+void expect_detached_lives(const char* how, int exit_code) {
+  Ended ended = run_program("leaves_a_detached_child", {how});
+  EXPECT_EQ(ended, exit_code);
+  pid_t pid = atoi(ended.output.c_str());
+  ASSERT_GT(pid, 0);
+  EXPECT_FALSE(ends_within(pid, kLongerThanAnyTick));
+  kill(pid, SIGKILL);
+  EXPECT_EQ(wait_for(pid), -SIGKILL);
+}
+
+TEST_F(ParentDeathTest, ADetachedChildOfAKilledParentLivesOn) {
+  expect_detached_lives("kill", -SIGKILL);
+}
+
+TEST_F(ParentDeathTest, ADetachedChildOfAParentThatExitsLivesOn) {
+  expect_detached_lives("exit", 0);
+}
+
+MPC_PROGRAM(starts_from_a_thread_that_ends) {
+  SharedPage<Daemon> page;
+  mpc_process* process = nullptr;
+  std::thread starter([&] { process = begin(wait_for_ever, page.get(), 1); });
+  starter.join();
+  MUST(page->ready.reaches(1));
+  int32_t pid;
+  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  MUST(!ends_within(pid, kLongerThanAnyTick));
+  return 0;
+}
+
+TEST_F(ParentDeathTest, AChildOutlivesTheThreadThatStartedIt) {
+  EXPECT_EQ(run_program("starts_from_a_thread_that_ends"), 0);
+}
+
+// Whoever holds every descriptor of the parent's, as a child of its own fork does, keeps no
+// orphans alive.
+MPC_PROGRAM(dies_while_its_fork_lives) {
+  SharedPage<Daemon> page;
+  mpc_process* process = begin(wait_for_ever, page.get(), 2);
+  int32_t pid;
+  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  MUST(page->ready.reaches(1));
+  pid_t copy = fork();
+  if (copy == 0) {
+    for (;;) pause();
+  }
+  printf("%d %d", pid, copy);
+  die("kill");
+  return 0;
+}
+
+TEST_F(ParentDeathTest, ChildrenAreKilledAlsoWhileAForkOfTheirParentLives) {
+  Ended ended = run_program("dies_while_its_fork_lives");
+  char* at = ended.output.data();
+  pid_t child = static_cast<pid_t>(strtol(at, &at, 10));
+  pid_t copy = static_cast<pid_t>(strtol(at, &at, 10));
+  ASSERT_GT(copy, 0);
+  EXPECT_TRUE(ends_within(child, MPC_SECONDS(10)));
+  kill(copy, SIGKILL);
+}
+
+MPC_PROGRAM(closes_what_it_did_not_open) {
+  SharedPage<Daemon> page;
+  mpc_process* process = begin(wait_for_ever, page.get(), 1);
+  int32_t pid;
+  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  MUST(page->ready.reaches(1));
+  for (int fd = 3; fd < 100; ++fd) close(fd);
+  MUST(!ends_within(pid, kLongerThanAnyTick));
+  mpc_process* another = begin(nullptr, 0, 2);
+  MUST(mpc_process_join(another, MPC_FOREVER) == MPC_OK);
+  return 0;
+}
+
+TEST_F(ParentDeathTest, AParentThatClosesEveryDescriptorKeepsItsChildren) {
+  EXPECT_EQ(run_program("closes_what_it_did_not_open"), 0);
+}
+
+}  // namespace
+}  // namespace mpc::test
