@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/deadline.hpp"
 #include "base/fd.hpp"
 #include "group/participant.hpp"
 #include "group/sweep.hpp"
@@ -22,7 +23,7 @@ namespace {
 
 constexpr int64_t kTick = 50000000;
 // A server that does not answer for so long although it lives was stopped; another is made.
-constexpr int kPatienceInTicks = 40;
+constexpr int64_t kPatience = 2000000000;
 
 bool send_request(const ServerControl& control, const ServerRequest& request,
                   const std::vector<int>& fds) {
@@ -79,12 +80,15 @@ enum class Answer { kStarted, kRefused, kNoServer };
 
 Answer wait_for_answer(Group& group, const ServerControl& control, const StartRequest& request,
                        ServedWords& words) {
-  for (int ticks = 0;; ++ticks) {
+  // By the clock: signals end the waits below early, as often as they like.
+  Deadline patience = Deadline::after(kPatience);
+  for (bool first = true;; first = false) {
     uint32_t reply = words.reply.load();
     if (reply == ServedWords::kStarted) return Answer::kStarted;
     if (reply == ServedWords::kFailed) return Answer::kRefused;
-    if (ticks > 0 && (ticks > kPatienceInTicks || !server_alive(control))) {
-      if (ticks > kPatienceInTicks) server_kill(control);
+    bool stopped = patience.left(kTick) == 0;
+    if (!first && (stopped || !server_alive(control))) {
+      if (stopped) server_kill(control);
       // Killed after the fork, and before the answer: the child is there, and says who it is.
       if (words.reply.load() != ServedWords::kNone) continue;
       ParticipantWord reserved = ParticipantWord::make(
