@@ -5,8 +5,13 @@
 
 namespace mpc::test {
 
-// Bounds every wait of the tests for something that has to happen.
+// Bounds every wait of the tests for something that has to happen. A sanitizer makes a fresh image
+// take many times as long.
+#ifdef MPC_TEST_SANITIZED
+inline constexpr unsigned kWatchdogSeconds = 270;
+#else
 inline constexpr unsigned kWatchdogSeconds = 90;
+#endif
 
 // Starts the time of one test anew. It is a SIGALRM, which no thread is needed for and no child
 // inherits.
