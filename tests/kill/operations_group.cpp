@@ -167,13 +167,7 @@ void alloc_and_free_some(size_t size, uint32_t times) {
 
 void alloc_and_free_small(uint32_t times) { alloc_and_free_some(kSmall, times); }
 
-// Two in a hundred are large: the kernel takes a millisecond to give and take back the pages of
-// one.
-void alloc_and_free_large(uint32_t times) {
-  alloc_and_free_some(kSmall, times / 2);
-  alloc_and_free_some(kLarge, times / 50);
-  alloc_and_free_some(kSmall, times / 2);
-}
+void alloc_and_free_large(uint32_t times) { alloc_and_free_some(kLarge, times); }
 
 }  // namespace
 

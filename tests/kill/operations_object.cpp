@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <optional>
+#include <vector>
 
 #include "books.hpp"
 #include "census.hpp"
@@ -41,6 +42,7 @@ class WithBlock : public Case {
     expect_ok(mpc_block_create(kSize, &held_), "mpc_block_create");
     expect_ok(mpc_block_ref(held_, &notes().ref), "mpc_block_ref");
     memset(mpc_block_address(held_), 0x5a, kSize);
+    held_by_driver_.push_back(held_);
   }
   void finish() override { must(mpc_group_leave(), "mpc_group_leave"); }
   Committed settle(bool) override {
@@ -49,7 +51,7 @@ class WithBlock : public Case {
     auto* bytes = static_cast<const unsigned char*>(mpc_block_address(again));
     if (bytes[0] != 0x5a || bytes[kSize - 1] != 0x5a) fault("a block lost its contents");
     expect_ok(mpc_block_detach(again), "mpc_block_detach");
-    expect_ok(mpc_block_detach(held_), "mpc_block_detach");
+    let_go();
     if (mpc_block_attach(&notes().ref, &again) != MPC_ESTALE) {
       fault("a block outlived its last holder");
     }
@@ -57,14 +59,20 @@ class WithBlock : public Case {
   }
 
  protected:
-  // Without the handle that the victim inherited: it attached the victim when it joined.
+  // Without the handles that the victim inherited, its own case's and that of a case which is
+  // stalled meanwhile: they attached the victim when it joined.
   void join_unattached() {
     must(mpc_group_join(), "mpc_group_join");
-    must(mpc_block_detach(held_), "mpc_block_detach");
+    for (mpc_block* held : held_by_driver_) must(mpc_block_detach(held), "mpc_block_detach");
   }
   void set_up_attached() {
     join_unattached();
     must(mpc_block_attach(&notes().ref, &block_), "mpc_block_attach");
+  }
+  // The driver's own handle.
+  void let_go() {
+    expect_ok(mpc_block_detach(held_), "mpc_block_detach");
+    std::erase(held_by_driver_, held_);
   }
   bool victim_holds(pid_t victim) {
     auto owner = census().find(victim);
@@ -72,6 +80,9 @@ class WithBlock : public Case {
   }
   mpc_block* held_ = nullptr;
   mpc_block* block_ = nullptr;
+
+ private:
+  static inline std::vector<mpc_block*> held_by_driver_;
 };
 
 class Attach : public WithBlock {
@@ -99,7 +110,7 @@ class Detach : public WithBlock {
 // The victim's is the last handle: the memory goes with it.
 class DetachLast : public Detach {
  public:
-  void before_operation() override { expect_ok(mpc_block_detach(held_), "mpc_block_detach"); }
+  void before_operation() override { let_go(); }
   Committed look(pid_t) override { return Committed::kUnknown; }
   Committed settle(bool) override {
     mpc_block* again;
@@ -124,7 +135,7 @@ class Destroy : public WithBlock {
     } else if (status != MPC_ESTALE) {
       expect_ok(status, "mpc_block_attach");
     }
-    expect_ok(mpc_block_detach(held_), "mpc_block_detach");
+    let_go();
     return status < 0 ? Committed::kYes : Committed::kNo;
   }
 };

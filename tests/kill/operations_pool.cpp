@@ -158,10 +158,10 @@ void map_many(uint32_t times) {
 
 std::vector<Operation> pool_operations() {
   return {
-      {"pool.owner", [] { return std::make_unique<Owner<false>>(); }, map_many, 1000, 60, true},
-      {"pool.hand-over", [] { return std::make_unique<HandOver>(); }, map_many, 1000, 60, true},
-      {"pool.replace", [] { return std::make_unique<Owner<true>>(); }, map_many, 1000, 16, true},
-      {"pool.worker", [] { return std::make_unique<Worker>(); }, map_many, 1000, 60, true},
+      {"pool.owner", [] { return std::make_unique<Owner<false>>(); }, map_many, 1000, 10000, true},
+      {"pool.hand-over", [] { return std::make_unique<HandOver>(); }, map_many, 1000, 10000, true},
+      {"pool.replace", [] { return std::make_unique<Owner<true>>(); }, map_many, 1000, 10000, true},
+      {"pool.worker", [] { return std::make_unique<Worker>(); }, map_many, 1000, 10000, true},
   };
 }
 
