@@ -14,7 +14,6 @@
 namespace kill_tests {
 namespace {
 
-
 int wait_for_the_end(const void*, size_t, const mpc_ref*, size_t) {
   for (;;) pause();
 }
@@ -81,9 +80,9 @@ void start_and_join(uint32_t times) {
 }  // namespace
 
 std::vector<Operation> process_operations() {
-  return {
-      {"process.start", [] { return std::make_unique<Start>(); }, start_and_join, 1000, 10000, true},
-      {kChildCampaign, nullptr, nullptr}};
+  return {{"process.start", [] { return std::make_unique<Start>(); }, start_and_join, 1000, 10000,
+           true},
+          {kChildCampaign, nullptr, nullptr}};
 }
 
 }  // namespace kill_tests
