@@ -31,6 +31,35 @@ Task take_task(mpc_process_fn function, const mpc_process_options& options) {
   return task;
 }
 
+// The program that the options name, if any.
+Result<std::optional<Program>> take_program(mpc_process_fn function,
+                                            const mpc_process_options& options) {
+  bool by_method = options.start_method == MPC_START_PROGRAM;
+  if (options.program == nullptr) {
+    if (by_method) {
+      return failure(MPC_EINVAL, "the start method is `program`; name the executable in program");
+    }
+    if (options.arguments != nullptr) {
+      return failure(MPC_EINVAL, "arguments are a program's, and there is none; use argument");
+    }
+    return std::optional<Program>();
+  }
+  if (*options.program == '\0') {
+    return failure(MPC_EINVAL, "program is empty; name an executable, or NULL");
+  }
+  if (function != nullptr) {
+    return failure(MPC_EINVAL, "a process runs a program or a function; leave one of them out");
+  }
+  if (!by_method && options.start_method != MPC_START_DEFAULT) {
+    return failure(MPC_EINVAL, "a program is started by MPC_START_PROGRAM; set that, or 0");
+  }
+  Program program{options.program, {}};
+  for (const char* const* each = options.arguments; each != nullptr && *each != nullptr; ++each) {
+    program.arguments.emplace_back(*each);
+  }
+  return std::optional<Program>(std::move(program));
+}
+
 Result<ProcessPlan> take_plan(Group& group, mpc_process_fn function,
                               const mpc_process_options* theirs) {
   constexpr size_t kLeast = offsetof(mpc_process_options, working_directory);
@@ -39,7 +68,10 @@ Result<ProcessPlan> take_plan(Group& group, mpc_process_fn function,
   if (options->daemon > 2) return failure(MPC_EINVAL, "daemon is 0, 1 or 2");
   if (options->argument == nullptr && options->argument_size > 0) return null_argument("argument");
   if (options->refs == nullptr && options->ref_count > 0) return null_argument("refs");
-  Result<mpc_start_method> method = start_method_of(options->start_method);
+  Result<std::optional<Program>> program = take_program(function, *options);
+  if (!program) return program.error();
+  Result<mpc_start_method> method = MPC_START_PROGRAM;
+  if (!*program) method = start_method_of(options->start_method);
   if (!method) return method.error();
   Result<std::unique_ptr<const ProcessSetup>> setup = take_setup(*options);
   if (!setup) return setup.error();
@@ -60,6 +92,7 @@ Result<ProcessPlan> take_plan(Group& group, mpc_process_fn function,
     plan.held.push_back(*id);
   }
   plan.task = take_task(function, *options);
+  plan.task.program = std::move(*program);
   return plan;
 }
 

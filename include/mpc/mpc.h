@@ -4,8 +4,8 @@
  * libmpc: Python's multiprocessing for C, and for every language that can call C.
  *
  * Start with mpc_pool_map() (mpc/pool.h): it shares the items of an array out among worker
- * processes and reads like qsort(). mpc/process.h starts single processes, and mpc/current.h is
- * what a process knows of itself; mpc/group.h and mpc/block.h are the memory that they share.
+ * processes and reads like qsort(). mpc/process.h starts single processes, mpc/program.h is for
+ * executables that are started as such, and mpc/current.h is what a process knows of itself; mpc/group.h and mpc/block.h are the memory that they share.
  * mpc/base.h has the rules that hold for every call, mpc/error.h the status codes.
  *
  * What sets it apart from fork() and a pipe: any of the processes may be killed at any instruction,
@@ -24,5 +24,6 @@
 #include <mpc/log.h>
 #include <mpc/pool.h>
 #include <mpc/process.h>
+#include <mpc/program.h>
 
 #endif

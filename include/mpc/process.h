@@ -52,10 +52,11 @@ extern "C" {
 
 /** How a process comes into being. */
 typedef enum mpc_start_method {
-  MPC_START_DEFAULT = 0,   /**< Whatever mpc_start_method_set() chose, or the library's default. */
-  MPC_START_FORK = 1,      /**< fork(): a copy of the calling thread and of the whole memory. */
-  MPC_START_SPAWN = 2,     /**< A fresh image of the program, or of mpc-worker. */
-  MPC_START_FORKSERVER = 3 /**< A fork of a server that is a fresh image and has one thread. */
+  MPC_START_DEFAULT = 0,    /**< Whatever mpc_start_method_set() chose, or the library's default. */
+  MPC_START_FORK = 1,       /**< fork(): a copy of the calling thread and of the whole memory. */
+  MPC_START_SPAWN = 2,      /**< A fresh image of the program, or of mpc-worker. */
+  MPC_START_FORKSERVER = 3, /**< A fork of a server that is a fresh image and has one thread. */
+  MPC_START_PROGRAM = 4     /**< Any executable, mpc_process_options::program, with its main(). */
 } mpc_start_method;
 
 /** Where in its life a process is. */
@@ -132,6 +133,12 @@ typedef struct mpc_descriptor {
  *
  * A caller from another language may leave out all from `working_directory` on, and store the size
  * of what it has.
+ *
+ * `program` chooses the start method `program`: `start_method` is 0 or MPC_START_PROGRAM then, and
+ * no function is given. Where it has no slash it is looked for in the creator's PATH as it is at
+ * the start, and it is relative to the creator's folder then. What the executable does with the
+ * argument, the refs and the group is its own affair: see mpc/program.h. All other options hold for
+ * any executable.
  */
 typedef struct mpc_process_options {
   size_t struct_size;    /**< sizeof(mpc_process_options); MPC_PROCESS_OPTIONS_INIT sets it. */
@@ -157,12 +164,14 @@ typedef struct mpc_process_options {
   size_t cpu_count;                  /**< How many of them; 0: as the creator. */
   const mpc_descriptor* descriptors; /**< Further ones, each number of the child's once. */
   size_t descriptor_count;           /**< How many of them. */
+  const char* program;               /**< An executable to be run, and no function; see below. */
+  const char* const* arguments;      /**< Its argv[1] and on, then NULL. NULL: none. */
 } mpc_process_options;
 
 #define MPC_PROCESS_OPTIONS_INIT                                                               \
   {                                                                                            \
     sizeof(mpc_process_options), 0, 0, 0, 0, NULL, NULL, 0, NULL, 0, NULL, NULL, {0, 0, NULL}, \
-        {0, 0, NULL}, {0, 0, NULL}, 0, 0, NULL, 0, NULL, 0, NULL, 0                            \
+        {0, 0, NULL}, {0, 0, NULL}, 0, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL                \
   }
 
 /**
@@ -174,7 +183,7 @@ typedef struct mpc_process_options {
  * @param force   Not 0: also where it was chosen before.
  * @return MPC_OK      It is the default now.
  *         MPC_ESTATE  It was chosen before, here or by being asked for.
- *         MPC_EINVAL  No such method.
+ *         MPC_EINVAL  No such method, or MPC_START_PROGRAM, which is chosen by naming a program.
  *
  * Blocks: never. Threads: any. Since: 0.1.
  */
@@ -193,7 +202,8 @@ MPC_API MPC_NODISCARD mpc_status mpc_start_method_set(mpc_start_method method, i
 MPC_API mpc_status mpc_start_method_get(int allow_none, mpc_start_method* out_method);
 
 /**
- * Lists the start methods that this system has, the default one first.
+ * Lists the start methods that run functions on this system, the default one first: those that can
+ * be made the default. MPC_START_PROGRAM runs none, is always there, and is not among them.
  *
  * Python: multiprocessing.get_all_start_methods().
  *
@@ -205,7 +215,7 @@ MPC_API mpc_status mpc_start_method_get(int allow_none, mpc_start_method* out_me
 MPC_API size_t mpc_start_method_list(mpc_start_method* methods, size_t capacity);
 
 /**
- * The name of a start method, as in Python: "fork", "spawn", "forkserver".
+ * The name of a start method, as in Python: "fork", "spawn", "forkserver"; and "program".
  *
  * Blocks: never. Threads: any. Async-signal-safe. Since: 0.1.
  * @return A string that lives as long as the library; NULL for a number that is no method.
@@ -217,7 +227,8 @@ MPC_API const char* mpc_start_method_name(mpc_start_method method);
  *
  * Python: Process(target=function, name=..., args=..., daemon=...).
  *
- * @param function     What it runs. NULL makes a process that does nothing and exits with 0.
+ * @param function     What it runs. NULL makes a process that does nothing and exits with 0, or
+ *                     that runs the program of the options.
  * @param options      NULL asks for the defaults.
  * @param out_process  Receives the handle; mpc_process_destroy() takes it back.
  * @return MPC_OK
@@ -241,7 +252,7 @@ MPC_API MPC_NODISCARD mpc_status mpc_process_create(mpc_process_fn function,
  * What the options ask for is opened and looked at here where that can be done. What only the child
  * can find out (it may not raise a limit or its priority, none of the CPUs is there) ends it with
  * the exit code 255 before its function is called; the call that joins or reaps it then logs the
- * reason as a warning.
+ * reason as a warning. Under `program` this call itself says so, and nothing is left of the child.
  *
  * @return MPC_OK             It runs. It may also be at its end already.
  *         MPC_ESTATE         It was started before, or closed.
@@ -250,8 +261,8 @@ MPC_API MPC_NODISCARD mpc_status mpc_process_create(mpc_process_fn function,
  *         MPC_EGROUP         One of its refs is of another group.
  *         MPC_EFUNCTION      A fresh image cannot have the function; the message says what to do.
  *         MPC_EPARTICIPANTS  4,096 processes are in the group already.
- *         MPC_ESYSTEM        The kernel could not start one, or there is no such folder, file or
- *                            descriptor; the message says what failed and why.
+ *         MPC_ESYSTEM        The kernel could not start one, or there is no such folder, file,
+ *                            descriptor or program; the message says what failed and why.
  *
  * Blocks: never; under `forkserver` until the server has answered, which takes about a fork, the
  * first time about an exec and, where it was stopped, two seconds. Threads: any. Since: 0.1.

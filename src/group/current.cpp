@@ -158,6 +158,10 @@ Result<Group*> adopt_group(int fd, uintptr_t base, uint64_t size, Owner reserved
   Group* group = new (current.room) Group(std::move(*opened));
   spare_set(mapping->fd);
   if (!mark_process() || !participant_activate(*group, reserved, starter)) {
+    spare_clear();
+    close(mapping->fd);
+    group->~Group();
+    unmap_group_memory(*mapping);
     return failure(MPC_ESTATE, "who started this process is dead");
   }
   current.group.store(group);

@@ -288,6 +288,8 @@ Fd lifeline_connection(const Tie& offered) {
   return fd;
 }
 
+bool lifeline_is_tie(int fd) { return is_ours(fd); }
+
 void lifeline_decline(const Tie& parent) {
   if (parent.lent >= 0) close(parent.lent);
 }

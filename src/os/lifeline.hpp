@@ -70,6 +70,9 @@ bool lifeline_tie_image(int fd, int32_t parent_pid);
 // lifeline_tie_image(); -1: it connects by itself. False if that one is dead, or cannot be tied to.
 bool lifeline_tie_to(const LifelineAddress& lifeline, int fd);
 
+// Whether a descriptor is such a connection, and not a file of the program's that has its number.
+bool lifeline_is_tie(int fd);
+
 // What a child does with a tie that it does not want.
 void lifeline_decline(const Tie& parent);
 

@@ -23,7 +23,7 @@
 #include "process/setup.hpp"
 #include "process/start_message.hpp"
 #include "process/start_method.hpp"
-#include "process/takeover.hpp"
+#include "process/start_ticket.hpp"
 
 namespace mpc {
 namespace {
@@ -96,8 +96,6 @@ void begin(Group& group, const StartMessage& message, const Authkey& key, bool s
   if (message.start_method != MPC_START_DEFAULT) {
     (void)start_method_set(message.start_method, true);
   }
-  interrupt_ignore(message.ignore_sigint != 0);
-  set_bootstrapping(false);
 }
 
 // Into the room that the starter left for it; also a line for who reads the child's log.
@@ -124,6 +122,8 @@ Result<void> set_up_as_told(const StartMessage& message) {
 }
 
 int run_message(const StartMessage& message) {
+  interrupt_ignore(message.ignore_sigint != 0);
+  set_bootstrapping(false);
   int exit_code = 0;
   if (Result<void> set_up = set_up_as_told(message); !set_up) {
     report_failure(message, set_up.error());
@@ -152,6 +152,12 @@ int run_image_child(const StartTicket& ticket) noexcept {
   if (!message) _exit(kStarterDied);
   begin(*group_if_any(), **message, key_from(ticket.key_fd), false);
   return run_message(**message);
+}
+
+Result<const StartMessage*> adopt_program(const StartTicket& ticket) {
+  Result<const StartMessage*> message = adopt(ticket);
+  if (message) begin(*group_if_any(), **message, key_from(ticket.key_fd), false);
+  return message;
 }
 
 int run_served_child(Group& group, const StartMessage& message, const Authkey& key) noexcept {

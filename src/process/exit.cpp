@@ -2,12 +2,16 @@
 #include "process/exit.hpp"
 
 #include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <atomic>
 
 #include "base/child_page.hpp"
 #include "base/deadline.hpp"
 #include "group/current.hpp"
+#include "group/participant.hpp"
 #include "process/children.hpp"
 #include "process/finalizer.hpp"
 #include "process/process.hpp"
@@ -51,7 +55,20 @@ void end_servers() {
   if (has_started_children.load() && group != nullptr && !forked()) servers_end(*group);
 }
 
+// `process` is the program: what it forks has another exit code, and its children are not theirs.
+void end_program(int status, void* process) {
+  if (static_cast<pid_t>(reinterpret_cast<intptr_t>(process)) != getpid()) return;
+  end_children();
+  if (Group* group = group_if_any()) exit_record_write(*group, status & 0xff);
+}
+
 }  // namespace
+
+// on_exit() and no destructor, for the status. It runs after the program's own atexit() functions
+// too, if those were added later; a library that is loaded in the middle is not the last.
+void watch_program_exit() {
+  on_exit(end_program, reinterpret_cast<void*>(static_cast<intptr_t>(getpid())));
+}
 
 void watch_exit() { has_started_children.store(true); }
 

@@ -9,6 +9,10 @@ namespace mpc {
 // children.
 void watch_exit();
 
+// In a program that a process of the group started: its exit code is written down for that one, and
+// its own children are looked after, when it returns from main() or calls exit().
+void watch_program_exit();
+
 // In a child that has just begun: the children are its parent's.
 void forget_exit();
 

@@ -13,10 +13,6 @@ struct Image {
   std::string path;
   std::string argument0;
   bool names_child = false;  // its second argument is the child's name, for who lists processes
-  std::string preload;       // "LD_PRELOAD=..." where the image would not load the library itself
-
-  // What tells it from others.
-  std::string key() const { return path + '\n' + preload; }
 };
 
 // The program's own image for a function of the program, mpc-worker for one in a shared library.

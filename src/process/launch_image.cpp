@@ -4,167 +4,239 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 
-#include "base/fd.hpp"
+#include "os/raw_syscall.hpp"
 #include "os/signals.hpp"
+#include "process/setup.hpp"
 
 namespace mpc {
 namespace {
 
 constexpr int kCannotBegin = 255;
+constexpr size_t kStackSize = size_t{16} * 1024;
+constexpr int kNiceBias = 20;  // of what the kernel's getpriority() answers
 
-class FileActions {
- public:
-  FileActions() { posix_spawn_file_actions_init(&actions_); }
-  ~FileActions() { posix_spawn_file_actions_destroy(&actions_); }
-  FileActions(const FileActions&) = delete;
-  FileActions& operator=(const FileActions&) = delete;
-  const posix_spawn_file_actions_t* get() const { return &actions_; }
+// In .bss: nothing is mapped and unmapped for a start, and two pages of it are ever touched.
+alignas(64) char child_stack[kStackSize];
 
-  void open(int number, const char* path, int flags) {
-    note(posix_spawn_file_actions_addopen(&actions_, number, path, flags, 0));
-  }
-  void duplicate(int fd, int number) {
-    note(posix_spawn_file_actions_adddup2(&actions_, fd, number));
-  }
-  void close(int number) { note(posix_spawn_file_actions_addclose(&actions_, number)); }
-  void close_from(int number) { note(posix_spawn_file_actions_addclosefrom_np(&actions_, number)); }
-  int error() const { return error_; }
-
- private:
-  void note(int error) {
-    if (error_ == 0) error_ = error;
-  }
-  posix_spawn_file_actions_t actions_;
-  int error_ = 0;
+struct Range {
+  unsigned first;
+  unsigned last;
 };
 
-// SIGINT has its default. Handlers go with the old image; what is ignored stays ignored.
-class Attributes {
- public:
-  explicit Attributes(const ImageStart& start) {
-    posix_spawnattr_init(&attributes_);
-    sigset_t interrupt;
-    sigemptyset(&interrupt);
-    sigaddset(&interrupt, SIGINT);
-    posix_spawnattr_setsigdefault(&attributes_, &interrupt);
-    int flags = POSIX_SPAWN_SETSIGDEF | (start.leads_group ? POSIX_SPAWN_SETPGROUP : 0);
-    posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
-  }
-  ~Attributes() { posix_spawnattr_destroy(&attributes_); }
-  Attributes(const Attributes&) = delete;
-  Attributes& operator=(const Attributes&) = delete;
-  const posix_spawnattr_t* get() const { return &attributes_; }
-
- private:
-  posix_spawnattr_t attributes_;
+// All that the child does, as plain data: it has this process's memory, and runs on a stack that
+// nothing else knows.
+struct Steps {
+  const ImageStart* start;
+  const Range* closed;  // sorted
+  size_t closed_count;
+  const int* open_numbers;  // where close_range() is not to be had: those to close. Else null.
+  size_t open_count;
+  const uint64_t* cpus;
+  size_t cpu_bytes;
+  bool has_input;
+  sigset_t mask;  // of the thread that starts it
+  // What failed, and why, where the image could not begin.
+  const char* failed;
+  long error;
 };
+
+// Notes the first failure. True if it is none.
+[[gnu::always_inline]] inline bool good(Steps& steps, long result, const char* what) {
+  if (result >= 0) return true;
+  steps.failed = what;
+  steps.error = -result;
+  return false;
+}
+
+template <class T>
+[[gnu::always_inline]] inline long address(T* pointer) {
+  return reinterpret_cast<long>(pointer);
+}
+
+[[gnu::always_inline]] inline long null_input() {
+  long fd = raw_syscall(SYS_openat, AT_FDCWD, address("/dev/null"), O_RDWR);
+  if (fd <= STDIN_FILENO) return fd;
+  long result = raw_syscall(SYS_dup3, fd, STDIN_FILENO, 0);
+  raw_syscall(SYS_close, fd);
+  return result;
+}
+
+[[gnu::always_inline]] inline bool put_descriptors(Steps& steps) {
+  if (!steps.has_input && !good(steps, null_input(), "opening /dev/null")) return false;
+  const std::pair<int, int>* pair = steps.start->descriptors.data();
+  for (size_t left = steps.start->descriptors.size(); left > 0; --left, ++pair) {
+    long result = pair->first == pair->second ? raw_syscall(SYS_fcntl, pair->second, F_SETFD, 0)
+                                              : raw_syscall(SYS_dup3, pair->first, pair->second, 0);
+    if (!good(steps, result, "placing a descriptor")) return false;
+  }
+  for (size_t i = 0; i < steps.open_count; ++i) raw_syscall(SYS_close, steps.open_numbers[i]);
+  for (size_t i = 0; steps.open_numbers == nullptr && i < steps.closed_count; ++i) {
+    long result = raw_syscall(SYS_close_range, steps.closed[i].first, steps.closed[i].last, 0);
+    if (!good(steps, result, "close_range")) return false;
+  }
+  return true;
+}
+
+// From here on the child dies with its parent. One that is dead by now is noticed here.
+[[gnu::always_inline]] inline bool tie(Steps& steps) {
+  int fd = steps.start->tie;
+  if (fd < 0) return true;
+  if (!good(steps, raw_syscall(SYS_fcntl, fd, F_SETOWN, raw_syscall(SYS_getpid)), "F_SETOWN")) {
+    return false;
+  }
+  pollfd hung_up{fd, 0, 0};
+  timespec now{};
+  return raw_syscall(SYS_ppoll, address(&hung_up), 1, address(&now), 0, 0) != 1 ||
+         good(steps, -ESRCH, "a tie to its parent");
+}
+
+[[gnu::always_inline]] inline bool set_up(Steps& steps) {
+  const ImageStart& start = *steps.start;
+  if (start.leads_group && !good(steps, raw_syscall(SYS_setpgid, 0, 0), "setpgid")) return false;
+  const ProcessSetup* setup = start.setup;
+  if (setup == nullptr) return true;
+  if (setup->process_group == MPC_PROCESS_GROUP_SESSION &&
+      !good(steps, raw_syscall(SYS_setsid), "setsid")) {
+    return false;
+  }
+  const mpc_limit* limit = setup->limits.data();
+  for (size_t left = setup->limits.size(); left > 0; --left, ++limit) {
+    // The kernel's struct is the last two of ours.
+    long result = raw_syscall(SYS_prlimit64, 0, limit->resource, address(&limit->soft), 0);
+    if (!good(steps, result, "setrlimit")) return false;
+  }
+  if (setup->nice != 0) {
+    long now = kNiceBias - raw_syscall(SYS_getpriority, PRIO_PROCESS, 0);
+    long wanted = now + setup->nice;
+    wanted = wanted < -20 ? -20 : wanted > 19 ? 19 : wanted;
+    long result = raw_syscall(SYS_setpriority, PRIO_PROCESS, 0, wanted);
+    if (!good(steps, result, "setting its nice value")) return false;
+  }
+  if (steps.cpu_bytes > 0) {
+    long result = raw_syscall(SYS_sched_setaffinity, 0, steps.cpu_bytes, address(steps.cpus));
+    if (!good(steps, result, "binding it to its CPUs")) return false;
+  }
+  return setup->working_directory.empty() ||
+         good(steps, raw_syscall(SYS_chdir, address(setup->working_directory.c_str())),
+              "the change to its folder");
+}
+
+// Runs on the memory of the thread that waits for it. Nothing is instrumented: it does not return.
+__attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"),
+               noinline)) int
+become_image(void* data) {
+  Steps& steps = *static_cast<Steps*>(data);
+  const ImageStart& start = *steps.start;
+  signals_reset(signals_handled());
+  interrupt_ignore(false);
+  if (put_descriptors(steps) && set_up(steps) && tie(steps)) {
+    raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, address(&steps.mask), 0, sizeof(uint64_t));
+    long error = raw_syscall(SYS_execve, address(start.path.c_str()),
+                             address(start.arguments.data()), address(start.environment.data()));
+    good(steps, error, "");
+  }
+  raw_syscall(SYS_exit_group, kCannotBegin);
+  return kCannotBegin;
+}
+
+// Every number above standard error that is given nothing.
+std::vector<Range> closed_ranges(const ImageStart& start) {
+  std::vector<unsigned> given;
+  for (const auto& [fd, number] : start.descriptors) {
+    if (number > STDERR_FILENO) given.push_back(static_cast<unsigned>(number));
+  }
+  std::sort(given.begin(), given.end());
+  std::vector<Range> ranges;
+  unsigned first = STDERR_FILENO + 1;
+  for (unsigned number : given) {
+    if (number > first) ranges.push_back({first, number - 1});
+    first = number + 1;
+  }
+  ranges.push_back({first, ~0u});
+  return ranges;
+}
 
 bool is_given(const ImageStart& start, int number) {
   return std::any_of(start.descriptors.begin(), start.descriptors.end(),
                      [&](const auto& pair) { return pair.second == number; });
 }
 
-// The numbers that are closed one by one, and the first of those that are all closed.
-struct Closing {
-  std::vector<int> gaps;
-  int from = STDERR_FILENO + 1;
-};
-Closing closing_of(const ImageStart& start) {
-  Closing closing;
-  for (const auto& [fd, number] : start.descriptors) {
-    closing.from = std::max(closing.from, number + 1);
-  }
-  for (int number = STDERR_FILENO + 1; number < closing.from; ++number) {
-    if (!is_given(start, number)) closing.gaps.push_back(number);
-  }
-  return closing;
-}
-
-int spawn(const ImageStart& start, pid_t& out_pid) {
-  FileActions actions;
-  if (!is_given(start, STDIN_FILENO)) actions.open(STDIN_FILENO, "/dev/null", O_RDWR);
-  for (const auto& [fd, number] : start.descriptors) actions.duplicate(fd, number);
-  Closing closing = closing_of(start);
-  for (int number : closing.gaps) actions.close(number);
-  actions.close_from(closing.from);
-  if (actions.error() != 0) return actions.error();
-  Attributes attributes(start);
-  return posix_spawn(&out_pid, start.path.c_str(), actions.get(), attributes.get(),
-                     start.arguments.data(), start.environment.data());
-}
-
-// Every descriptor that an exec would leave open.
-std::vector<int> inheritable() {
+// Every descriptor that an exec would leave open, and that is not given.
+std::vector<int> to_close_one_by_one(const ImageStart& start) {
   std::vector<int> found;
   DIR* entries = opendir("/proc/self/fd");
   if (entries == nullptr) return found;
   while (const dirent* entry = readdir(entries)) {
     int fd = atoi(entry->d_name);
-    int flags = fcntl(fd, F_GETFD);
+    int flags = fd > STDERR_FILENO && !is_given(start, fd) ? fcntl(fd, F_GETFD) : -1;
     if (flags >= 0 && (flags & FD_CLOEXEC) == 0) found.push_back(fd);
   }
   closedir(entries);
   return found;
 }
 
-// In the child of a fork: only system calls. Ends it where the image cannot begin, and says why.
-[[noreturn]] void become_image(const ImageStart& start, const std::vector<int>& open_numbers,
-                               int failure_fd) {
-  interrupt_ignore(false);
-  if (start.leads_group) setpgid(0, 0);
-  if (!is_given(start, STDIN_FILENO)) {
-    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-    dup2(nothing, STDIN_FILENO);
-  }
-  for (const auto& [fd, number] : start.descriptors) dup2(fd, number);
-  for (int fd : open_numbers) {
-    if (fd > STDERR_FILENO && !is_given(start, fd)) close(fd);
-  }
-  execve(start.path.c_str(), start.arguments.data(), start.environment.data());
-  int error = errno;
-  (void)!write(failure_fd, &error, sizeof error);
-  _exit(kCannotBegin);
+Error failure_of(const ImageStart& start, const Steps& steps) {
+  std::string what = steps.failed;
+  what += what.empty() ? "executing " + start.path : " for " + start.path;
+  return system_failure(what.c_str(), static_cast<int>(steps.error));
 }
 
-int fork_and_exec(const ImageStart& start, pid_t& out_pid) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
-  Fd told(ends[0]);
-  // Out of the way of the numbers that the child's get.
-  Fd tells(fcntl(ends[1], F_DUPFD_CLOEXEC, closing_of(start).from));
-  close(ends[1]);
-  if (!tells) return errno;
-  std::vector<int> open_numbers = inheritable();
-  pid_t pid = fork();
-  if (pid == 0) become_image(start, open_numbers, tells.get());
-  if (pid < 0) return errno;
-  tells.reset();
-  int error = 0;
-  ssize_t n;
-  do {
-    n = read(told.get(), &error, sizeof error);
-  } while (n < 0 && errno == EINTR);
-  out_pid = pid;
-  return n == sizeof error ? error : 0;
+Result<int32_t> attempt(Steps& steps) {
+  // A handler that ran in the child would run on this thread's memory.
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &steps.mask);
+  int pid = clone(become_image, child_stack + kStackSize, CLONE_VM | CLONE_VFORK | SIGCHLD, &steps);
+  int error = errno;
+  pthread_sigmask(SIG_SETMASK, &steps.mask, nullptr);
+  if (pid < 0) {
+    Error failed = system_failure("starting a fresh process", error);
+    failed.message += error == EAGAIN ? ": the limit of processes is reached (ulimit -u)" : "";
+    return failed;
+  }
+  if (steps.failed == nullptr) return static_cast<int32_t>(pid);
+  siginfo_t info;
+  while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
+  }
+  return failure_of(*steps.start, steps);
 }
 
 }  // namespace
 
 Result<int32_t> launch_image(const ImageStart& start) {
-  pid_t pid = 0;
-  int error = spawn(start, pid);
-  if (error == EPERM || error == ENOSYS) error = fork_and_exec(start, pid);
-  if (error == 0) return static_cast<int32_t>(pid);
-  Error failed = system_failure("starting a fresh process", error);
-  failed.message += " (" + start.path + ")";
-  return failed;
+  std::vector<Range> closed = closed_ranges(start);
+  std::vector<uint64_t> cpus;
+  if (start.setup != nullptr) cpus = setup_cpu_mask(*start.setup);
+  Steps steps{};
+  steps.start = &start;
+  steps.closed = closed.data();
+  steps.closed_count = closed.size();
+  steps.cpus = cpus.data();
+  steps.cpu_bytes = cpus.size() * sizeof cpus[0];
+  steps.has_input = is_given(start, STDIN_FILENO);
+  Result<int32_t> pid = attempt(steps);
+  bool lacks_close_range = steps.failed != nullptr && std::string(steps.failed) == "close_range" &&
+                           (steps.error == ENOSYS || steps.error == EPERM);
+  if (!lacks_close_range) return pid;
+  // A sandbox whose profile is older than close_range().
+  std::vector<int> open_numbers = to_close_one_by_one(start);
+  open_numbers.push_back(-1);  // never empty: its address tells that this is the way
+  steps.open_numbers = open_numbers.data();
+  steps.open_count = open_numbers.size();
+  steps.failed = nullptr;
+  return attempt(steps);
 }
 
 }  // namespace mpc

@@ -3,6 +3,8 @@
 #ifndef MPC_PROCESS_LAUNCHER_HPP
 #define MPC_PROCESS_LAUNCHER_HPP
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <mpc/process.h>
@@ -14,11 +16,18 @@
 
 namespace mpc {
 
+// An executable that a child is.
+struct Program {
+  std::string path;
+  std::vector<std::string> arguments;  // behind the path
+};
+
 // What a child runs; the result is its exit code.
 struct Task {
   mpc_process_fn function = nullptr;  // null: nothing
   std::vector<char> argument;
   std::vector<mpc_ref> refs;
+  std::optional<Program> program{};  // instead of a function
 
   int run() const {
     return function == nullptr
@@ -54,6 +63,7 @@ using Launch = Result<Started> (*)(Group& group, const StartRequest& request);
 Result<Started> launch_fork(Group& group, const StartRequest& request);
 Result<Started> launch_spawn(Group& group, const StartRequest& request);
 Result<Started> launch_server(Group& group, const StartRequest& request);
+Result<Started> launch_program(Group& group, const StartRequest& request);
 
 inline Launch launcher_of(mpc_start_method method) {
   switch (method) {
@@ -61,6 +71,8 @@ inline Launch launcher_of(mpc_start_method method) {
       return launch_spawn;
     case MPC_START_FORKSERVER:
       return launch_server;
+    case MPC_START_PROGRAM:
+      return launch_program;
     case MPC_START_FORK:
     default:
       return launch_fork;

@@ -141,7 +141,7 @@ void server_kill(const ServerControl& control) {
 Result<ServerControl*> server_for(Group& group, const Image& image) {
   Making making_lock;
   auto& by_image = links().by_image;
-  if (auto known = by_image.find(image.key()); known != by_image.end()) {
+  if (auto known = by_image.find(image.path); known != by_image.end()) {
     ServerControl& control = control_at(group, known->second);
     if (server_alive(control) && control.credentials == Credentials::now()) return &control;
     end_server(group, known->second);
@@ -149,7 +149,7 @@ Result<ServerControl*> server_for(Group& group, const Image& image) {
   }
   Result<Link> link = make_server(group, image);
   if (!link) return link.error();
-  by_image[image.key()] = *link;
+  by_image[image.path] = *link;
   return &control_at(group, *link);
 }
 

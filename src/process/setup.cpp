@@ -48,11 +48,9 @@ Result<void> apply_nice(int32_t increment) {
   return system_failure(call.c_str(), errno);
 }
 
-Result<void> apply_cpus(const std::vector<uint32_t>& cpus) {
-  if (cpus.empty()) return {};
-  constexpr uint32_t kBits = 64;
-  std::vector<uint64_t> mask(*std::max_element(cpus.begin(), cpus.end()) / kBits + 1);
-  for (uint32_t cpu : cpus) mask[cpu / kBits] |= uint64_t{1} << (cpu % kBits);
+Result<void> apply_cpus(const ProcessSetup& setup) {
+  std::vector<uint64_t> mask = setup_cpu_mask(setup);
+  if (mask.empty()) return {};
   size_t size = mask.size() * sizeof mask[0];
   if (sched_setaffinity(0, size, reinterpret_cast<cpu_set_t*>(mask.data())) == 0) return {};
   return system_failure("binding the child to its CPUs", errno);
@@ -113,6 +111,15 @@ Result<ProcessSetup> setup_unpack(std::string_view bytes) {
   return setup;
 }
 
+std::vector<uint64_t> setup_cpu_mask(const ProcessSetup& setup) {
+  const std::vector<uint32_t>& cpus = setup.cpus;
+  if (cpus.empty()) return {};
+  constexpr uint32_t kBits = 64;
+  std::vector<uint64_t> mask(*std::max_element(cpus.begin(), cpus.end()) / kBits + 1);
+  for (uint32_t cpu : cpus) mask[cpu / kBits] |= uint64_t{1} << (cpu % kBits);
+  return mask;
+}
+
 Result<void> setup_check(const ProcessSetup& setup) {
   const std::string& folder = setup.working_directory;
   if (folder.empty()) return {};
@@ -129,7 +136,7 @@ Result<void> setup_apply(const ProcessSetup& setup) {
     if (Result<void> set = apply_limit(limit); !set) return set;
   }
   if (Result<void> nicer = apply_nice(setup.nice); !nicer) return nicer;
-  if (Result<void> bound = apply_cpus(setup.cpus); !bound) return bound;
+  if (Result<void> bound = apply_cpus(setup); !bound) return bound;
   const std::string& folder = setup.working_directory;
   if (!folder.empty() && chdir(folder.c_str()) != 0) return folder_failure(folder, errno);
   if (setup.environment) environment_replace(*setup.environment);

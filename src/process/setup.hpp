@@ -48,6 +48,9 @@ Result<ProcessSetup> setup_unpack(std::string_view bytes);
 // What a creator can find out before a start about what its child will be asked to do.
 Result<void> setup_check(const ProcessSetup& setup);
 
+// The CPUs as the kernel takes them; empty where none were chosen.
+std::vector<uint64_t> setup_cpu_mask(const ProcessSetup& setup);
+
 // In the child: all but the descriptors, which setup_descriptors.hpp has.
 Result<void> setup_apply(const ProcessSetup& setup);
 

@@ -69,7 +69,9 @@ Result<uint64_t> start_message_write(Group& group, const StartRequest& request,
   add_text(message.function, packed);
   pieces.add(message.argument, task.argument.data(), task.argument.size());
   pieces.add(message.refs, task.refs.data(), task.refs.size() * sizeof(mpc_ref));
-  std::string setup = request.setup != nullptr ? setup_pack(*request.setup->wanted) : "";
+  // A program is set up before its image begins.
+  bool sets_up = request.setup != nullptr && !task.program;
+  std::string setup = sets_up ? setup_pack(*request.setup->wanted) : "";
   add_text(message.setup, setup);
   std::string creator;
   if (request.server != nullptr) {

@@ -17,6 +17,11 @@ bool known(uint32_t number) {
 }
 
 Error unknown(uint32_t method) {
+  if (method == MPC_START_PROGRAM) {
+    return failure(MPC_EINVAL,
+                   "`program` runs no functions, and so is no default and not for pools; name the "
+                   "executable in mpc_process_options.program");
+  }
   return failure(MPC_EINVAL,
                  "%u is no start method of this system; mpc_start_method_list() tells which are",
                  method);
@@ -32,6 +37,8 @@ const char* start_method_name(mpc_start_method method) {
       return "spawn";
     case MPC_START_FORKSERVER:
       return "forkserver";
+    case MPC_START_PROGRAM:
+      return "program";
     default:
       return nullptr;
   }

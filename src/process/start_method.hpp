@@ -11,7 +11,7 @@
 
 namespace mpc {
 
-// What this system has, the default first.
+// What runs functions on this system, the default first.
 inline constexpr std::array kStartMethods = {MPC_START_FORK, MPC_START_SPAWN, MPC_START_FORKSERVER};
 
 const char* start_method_name(mpc_start_method method);
@@ -21,7 +21,7 @@ Result<void> start_method_set(uint32_t number, bool force);
 // MPC_START_DEFAULT where none was chosen and `allow_none`; else the choice is made now.
 mpc_start_method start_method_get(bool allow_none);
 
-// What an option asks for.
+// What an option asks for, where a function is to be run.
 Result<mpc_start_method> start_method_of(uint32_t option);
 
 }  // namespace mpc

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process/takeover.hpp"
 
+#include <fcntl.h>
 #include <link.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +13,8 @@
 #include "os/lifeline.hpp"
 #include "os/loaded_object.hpp"
 #include "process/child.hpp"
+#include "process/program.hpp"
+#include "process/start_ticket.hpp"
 
 namespace mpc {
 namespace {
@@ -29,7 +31,7 @@ struct Taken {
 };
 MPC_CHILD_PAGE Taken taken{};
 // Read at each load: among the constants it would be a page more.
-MPC_CHILD_PAGE char variable[] = "LIBMPC_START";
+MPC_CHILD_PAGE char variable[] = MPC_START_VARIABLE;
 
 int child_main(int, char**, char**) { return run_image_child(taken.ticket); }
 
@@ -85,44 +87,19 @@ bool take_over() {
   bool sound = ticket_parse(text, taken.ticket);
   unsetenv(variable);
   if (!sound) return;
+  if (taken.ticket.for_program) {
+    program_join(taken.ticket);
+    return;
+  }
   set_bootstrapping(true);
   const StartTicket& ticket = taken.ticket;
+  // It stays the child's own: not its children's.
+  if (ticket.tie_fd >= 0) fcntl(ticket.tie_fd, F_SETFD, FD_CLOEXEC);
   if (ticket.tied && !lifeline_tie_image(ticket.tie_fd, ticket.parent_pid)) _exit(kCouldNotBegin);
   if (!take_over()) _exit(kCouldNotBegin);
 }
 
 }  // namespace
-
-std::string ticket_text(const StartTicket& ticket) {
-  char text[256];
-  snprintf(text, sizeof text, "%s=1,%d,%llx,%llx,%d,%d,%d,%d,%x,%x,%llx", variable,
-           ticket.memory_fd, static_cast<unsigned long long>(ticket.base),
-           static_cast<unsigned long long>(ticket.size), ticket.tied ? 1 : 0, ticket.tie_fd,
-           ticket.key_fd, ticket.parent_pid, ticket.starter.word, ticket.record.word,
-           static_cast<unsigned long long>(ticket.message));
-  return text;
-}
-
-bool ticket_parse(const char* text, StartTicket& out_ticket) {
-  unsigned version = 0;
-  int tied = 0;
-  unsigned long long base = 0;
-  unsigned long long size = 0;
-  unsigned long long message = 0;
-  StartTicket ticket;
-  if (sscanf(text, "%u,%d,%llx,%llx,%d,%d,%d,%d,%x,%x,%llx", &version, &ticket.memory_fd, &base,
-             &size, &tied, &ticket.tie_fd, &ticket.key_fd, &ticket.parent_pid, &ticket.starter.word,
-             &ticket.record.word, &message) != 11 ||
-      version != 1) {
-    return false;
-  }
-  ticket.base = base;
-  ticket.size = size;
-  ticket.tied = tied != 0;
-  ticket.message = message;
-  out_ticket = ticket;
-  return true;
-}
 
 Result<void> takeover_possible() {
   if (!loaded_with_program(reinterpret_cast<const void*>(at_load))) {

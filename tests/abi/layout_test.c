@@ -94,6 +94,7 @@ int main(void) {
   VALUE(MPC_START_FORK, 1);
   VALUE(MPC_START_SPAWN, 2);
   VALUE(MPC_START_FORKSERVER, 3);
+  VALUE(MPC_START_PROGRAM, 4);
 
   VALUE(MPC_PROCESS_INITIAL, 0);
   VALUE(MPC_PROCESS_STARTED, 1);
@@ -127,7 +128,7 @@ int main(void) {
   FIELD(mpc_descriptor, parent, 0, 4);
   FIELD(mpc_descriptor, child, 4, 4);
 
-  SIZE(mpc_process_options, 184);
+  SIZE(mpc_process_options, 200);
   FIELD(mpc_process_options, struct_size, 0, 8);
   FIELD(mpc_process_options, start_method, 8, 4);
   FIELD(mpc_process_options, daemon, 12, 4);
@@ -151,6 +152,8 @@ int main(void) {
   FIELD(mpc_process_options, cpu_count, 160, 8);
   FIELD(mpc_process_options, descriptors, 168, 8);
   FIELD(mpc_process_options, descriptor_count, 176, 8);
+  FIELD(mpc_process_options, program, 184, 8);
+  FIELD(mpc_process_options, arguments, 192, 8);
 
   VALUE(MPC_STOP_NOTHING, 0);
   VALUE(MPC_STOP_TERMINATED, 1);
