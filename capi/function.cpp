@@ -3,6 +3,7 @@
 
 #include "boundary.hpp"
 #include "process/function_registry.hpp"
+#include "process/image.hpp"
 
 extern "C" {
 
@@ -25,6 +26,20 @@ mpc_status mpc_function_find(const char* name, mpc_function* out_function) {
     *out_function = reinterpret_cast<mpc_function>(const_cast<void*>(function));
     return {};
   });
+}
+
+mpc_status mpc_executable_set(const char* path) {
+  return mpc::guarded([&]() -> mpc::Result<void> {
+    if (path != nullptr && *path == '\0') {
+      return mpc::failure(MPC_EINVAL, "path is empty; NULL is the program's own image");
+    }
+    return mpc::image_set_executable(path != nullptr ? path : "");
+  });
+}
+
+size_t mpc_executable_get(char* buffer, size_t capacity) {
+  mpc::CallScope scope;
+  return mpc::copy_text(mpc::image_executable().c_str(), buffer, capacity);
 }
 
 }  // extern "C"

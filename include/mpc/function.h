@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file
- * Functions by name, for processes that do not share the starter's image.
+ * Functions by name, for processes that do not share the starter's image; and which image they
+ * have.
  *
  * Under `fork` a child has every function at the address that its parent knows. A fresh image
  * (`spawn`) has them elsewhere, and is told of a function by the file that holds it, the build id
@@ -63,6 +64,42 @@ MPC_API MPC_NODISCARD mpc_status mpc_function_register(const char* name, mpc_fun
  * Blocks: never. Threads: any. Since: 0.1.
  */
 MPC_API MPC_NODISCARD mpc_status mpc_function_find(const char* name, mpc_function* out_function);
+
+/**
+ * Chooses the executable that `spawn` and `forkserver` start instead of the program's own image, in
+ * this process and in those that it forks.
+ *
+ * It has to be linked to this library, so that it is taken over before its main() runs. There a
+ * function is found by its registered name, or in a shared library with the build id of the one
+ * that holds it here, which is loaded by its path if need be; a function of this very program only
+ * in another copy of it. What cannot be found there, and an executable that does not load this
+ * library and returns 0, ends the child with the exit code 255 and a warning in the log.
+ *
+ * Python: multiprocessing.set_executable(executable); there it is the interpreter.
+ *
+ * @param path  Copied; relative to the folder that this process is in now. NULL goes back to the
+ *              program's own image.
+ * @return MPC_OK
+ *         MPC_EINVAL   The path is empty.
+ *         MPC_ESYSTEM  The file cannot be executed; the message says why.
+ *
+ * Blocks: never. Threads: any. Since: 0.1.
+ */
+MPC_API MPC_NODISCARD mpc_status mpc_executable_set(const char* path);
+
+/**
+ * Tells the executable that mpc_executable_set() chose.
+ *
+ * Python: multiprocessing.spawn.get_executable().
+ *
+ * @param buffer    Receives the absolute path, ended by a NUL, cut where it does not fit; "" where
+ *                  it is the program's own image.
+ * @param capacity  Size of `buffer` in bytes.
+ * @return Length of the whole path in bytes, without the NUL.
+ *
+ * Blocks: never. Threads: any. Since: 0.1.
+ */
+MPC_API size_t mpc_executable_get(char* buffer, size_t capacity);
 
 #if defined(__GNUC__) || defined(__clang__)
 #ifdef __cplusplus

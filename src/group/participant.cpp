@@ -135,6 +135,11 @@ MPC_CHILD_CODE bool participant_activate(Group& group, Owner reserved, Owner sta
   return true;
 }
 
+bool participant_waits(const Group& group, Owner reserved) {
+  ParticipantWord now{group.participant(reserved.index()).state.load()};
+  return now.generation() == reserved.generation() && now.state() == ParticipantState::kReserved;
+}
+
 void participant_release(Group& group, Owner child) {
   Participant& record = group.participant(child.index());
   ParticipantWord now{record.state.load()};

@@ -18,6 +18,9 @@ Result<Owner> participant_reserve(Group& group, std::string_view name);
 // The child takes its record over. False if it was given up in between: then its starter is dead.
 bool participant_activate(Group& group, Owner reserved, Owner starter);
 
+// Whether a child has not taken its record over yet.
+bool participant_waits(const Group& group, Owner reserved);
+
 // Notes what tells the process of a record from others with its pid. By the child itself or by its
 // starter, who keeps the record from being anybody else's.
 void participant_identify(Group& group, Owner child, uint64_t identity);

@@ -58,8 +58,12 @@ Error changed(const FunctionName& name, const std::string& build_id) {
 Result<LoadedObject> object_in_program(const FunctionName& name) {
   std::optional<LoadedObject> program = loaded_program();
   std::string build_id = program ? program->build_id : std::string();
-  if (build_id != name.build_id) return changed(name, build_id);
-  return *std::move(program);
+  if (build_id == name.build_id) return *std::move(program);
+  if (program && program->path == name.object) return changed(name, build_id);
+  return failure(MPC_EFUNCTION,
+                 "the function is of the program %.200s, and this process runs %.200s; register "
+                 "it by name in both, or put it in a shared library",
+                 name.object.c_str(), program ? program->path.c_str() : "another");
 }
 
 Result<LoadedObject> object_loaded_now(const FunctionName& name) {

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "group/memory_descriptor.hpp"
 #include "process/start_message.hpp"
@@ -47,7 +47,7 @@ Fd pipe_with(const Authkey& key, int least) {
 }  // namespace
 
 Result<Handout> Handout::make(Group& group, const StartRequest& request,
-                              const FunctionName* function) {
+                              const FunctionName* function, bool preloaded) {
   Handout out;
   Numbers number(request);
   Result<Fd> memory = memory_descriptor(group, number.first_free);
@@ -55,6 +55,7 @@ Result<Handout> Handout::make(Group& group, const StartRequest& request,
   out.memory_ = std::move(*memory);
   StartTicket& ticket = out.ticket_;
   ticket.for_program = request.task->program.has_value();
+  ticket.preloaded = preloaded;
   if (!request.detach) {
     Fd connection = lifeline_connection(request.tie);
     if (connection) out.tie_ = Fd(fcntl(connection.get(), F_DUPFD_CLOEXEC, number.first_free));
@@ -91,10 +92,12 @@ void Handout::give(ImageStart& start) {
   start.environment.push_back(nullptr);
 }
 
-void add_environment(ImageStart& start, char* const* environment) {
-  constexpr size_t kSize = sizeof MPC_START_VARIABLE;
+void add_environment(ImageStart& start, char* const* environment, const std::string& replaced) {
+  const std::string ticket = MPC_START_VARIABLE "=";
+  const std::string prefix = replaced.substr(0, replaced.find('=') + 1);
   for (; environment != nullptr && *environment != nullptr; ++environment) {
-    if (strncmp(*environment, MPC_START_VARIABLE "=", kSize) == 0) continue;
+    std::string_view entry = *environment;
+    if (entry.starts_with(ticket) || (!prefix.empty() && entry.starts_with(prefix))) continue;
     start.environment.push_back(*environment);
   }
 }

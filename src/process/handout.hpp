@@ -17,9 +17,10 @@ struct FunctionName;
 
 class Handout {
  public:
-  // With the start message, which is the child's record's from then on.
+  // With the start message, which is the child's record's from then on. `preloaded`: see the
+  // ticket.
   static Result<Handout> make(Group& group, const StartRequest& request,
-                              const FunctionName* function);
+                              const FunctionName* function, bool preloaded);
 
   uint64_t message() const { return ticket_.message; }
 
@@ -36,8 +37,8 @@ class Handout {
 };
 
 // The entries of an environment, without those by which this process itself, or one before it, was
-// started.
-void add_environment(ImageStart& start, char* const* environment);
+// started, and without a variable that is replaced ("NAME=..."; "": none).
+void add_environment(ImageStart& start, char* const* environment, const std::string& replaced = "");
 
 }  // namespace mpc
 

@@ -2,6 +2,7 @@
 #include "process/image.hpp"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@ namespace mpc {
 namespace {
 
 constexpr char kOwnImage[] = "/proc/self/exe";
+constexpr char kPreload[] = "LD_PRELOAD=";
 
 std::string library_path() {
   std::optional<LoadedObject> library =
@@ -50,13 +52,41 @@ std::string& executable() {
 
 }  // namespace
 
-Result<void> image_set_executable(std::string path) {
-  if (!path.empty() && access(path.c_str(), X_OK) != 0) {
-    return system_failure(("executing " + path).c_str(), errno);
+Result<void> image_set_executable(const std::string& path) {
+  std::string absolute = path;
+  if (!path.empty() && path[0] != '/') {
+    char* folder = getcwd(nullptr, 0);
+    if (folder == nullptr) return system_failure("getcwd", errno);
+    absolute = std::string(folder) + '/' + path;
+    free(folder);
+  }
+  if (!path.empty() && access(absolute.c_str(), X_OK) != 0) {
+    return system_failure(("executing " + absolute).c_str(), errno);
   }
   LocalLock lock;
-  executable() = std::move(path);
+  executable() = std::move(absolute);
   return {};
+}
+
+std::string image_executable() {
+  LocalLock lock;
+  return executable();
+}
+
+std::string image_preload() {
+  const char* before = getenv("LD_PRELOAD");
+  std::string value = kPreload + library_path();
+  return before != nullptr ? value + ':' + before : value;
+}
+
+void image_forget_preload() {
+  const char* now = getenv("LD_PRELOAD");
+  const char* before = now != nullptr ? strchr(now, ':') : nullptr;
+  if (before != nullptr) {
+    setenv("LD_PRELOAD", before + 1, 1);
+  } else {
+    unsetenv("LD_PRELOAD");
+  }
 }
 
 Result<Image> image_for(const void* function) {
@@ -67,24 +97,23 @@ Result<Image> image_for(const void* function) {
 }
 
 Result<Image> image_for(const FunctionName* function) {
-  // A name alone can only be known to the program; a library that was loaded since has the file
-  // too.
-  bool own = function == nullptr ? static_cast<bool>(takeover_possible())
-                                 : function->in_program || (function->build_id.empty() &&
-                                                            !function->registered.empty());
   Image image;
-  {
-    LocalLock lock;
-    image.path = executable();
-  }
+  image.path = image_executable();
   if (!image.path.empty()) {
     image.argument0 = image.path;
     return image;
   }
+  Result<Takeover> takeover = takeover_possible();
+  // A name alone can only be known to the program; a library that was loaded since has the file
+  // too. The worker does for nothing at all, where the program would need help.
+  bool own = function == nullptr ? takeover && *takeover == Takeover::kByItself
+                                 : function->in_program || (function->build_id.empty() &&
+                                                            !function->registered.empty());
   if (own) {
-    if (Result<void> possible = takeover_possible(); !possible) return possible.error();
+    if (!takeover) return takeover.error();
     image.path = own_image();
     image.argument0 = program_invocation_name;
+    image.preloads = *takeover == Takeover::kPreloaded;
     return image;
   }
   Result<std::string> worker = worker_path();

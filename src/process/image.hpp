@@ -13,6 +13,7 @@ struct Image {
   std::string path;
   std::string argument0;
   bool names_child = false;  // its second argument is the child's name, for who lists processes
+  bool preloads = false;     // it would not load this library by itself
 };
 
 // The program's own image for a function of the program, mpc-worker for one in a shared library.
@@ -21,7 +22,16 @@ Result<Image> image_for(const FunctionName* function);
 Result<Image> image_for(const void* function);
 
 // Another executable than the program's own from now on; "" for its own again.
-Result<void> image_set_executable(std::string path);
+Result<void> image_set_executable(const std::string& path);
+
+// Absolute; "" where none was set.
+std::string image_executable();
+
+// The variable that has an image load this library, and what was in it before.
+std::string image_preload();
+
+// In the image, before the program runs: as it was before.
+void image_forget_preload();
 
 }  // namespace mpc
 

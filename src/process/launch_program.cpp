@@ -75,7 +75,7 @@ Result<Started> launch_program(Group& group, const StartRequest& request) {
   Program program = *request.task->program;
   Result<std::string> path = path_of(program.path, request.setup);
   if (!path) return path.error();
-  Result<Handout> handout = Handout::make(group, request, nullptr);
+  Result<Handout> handout = Handout::make(group, request, nullptr, false);
   if (!handout) return handout.error();
 
   ImageStart start;

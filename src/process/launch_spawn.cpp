@@ -22,14 +22,17 @@ Result<Started> launch_spawn(Group& group, const StartRequest& request) {
   Result<Image> image = request.image != nullptr ? Result<Image>(*request.image)
                                                  : image_for(has_function ? &function : nullptr);
   if (!image) return image.error();
-  Result<Handout> handout = Handout::make(group, request, has_function ? &function : nullptr);
+  Result<Handout> handout =
+      Handout::make(group, request, has_function ? &function : nullptr, image->preloads);
   if (!handout) return handout.error();
 
   std::string name = request.child.name;
   ImageStart start;
   start.path = image->path;
   start.arguments = {image->argument0.data(), image->names_child ? name.data() : nullptr, nullptr};
-  add_environment(start, environ);
+  std::string preload = image->preloads ? image_preload() : "";
+  add_environment(start, environ, preload);
+  if (!preload.empty()) start.environment.push_back(preload.data());
   if (request.setup != nullptr) {
     start.descriptors = request.setup->descriptors.passed();
     start.leads_group = request.setup->wanted->process_group == MPC_PROCESS_GROUP_NEW;

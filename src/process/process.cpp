@@ -217,6 +217,11 @@ void Process::note_end(int exit_code) {
   state_ = MPC_PROCESS_STOPPED;
   lifeline_return(pid_);
   if (message_ != 0 && exit_code == kUnknownExit && why_not_begun_.empty()) note_report();
+  // Its own main() ran, and nothing of what was asked for: no success.
+  if (plan_.method == MPC_START_SPAWN && exit_code == 0 && participant_waits(group_, record_)) {
+    exit_code_ = kUnknownExit;
+    why_not_begun_ = "its executable did not load libmpc, or a constructor in it ended it";
+  }
   sweep(group_, record_);
   participant_release(group_, record_);
 }

@@ -16,7 +16,8 @@ namespace mpc {
 struct StartTicket {
   // A program keeps its main() and joins; other images are taken over.
   bool for_program = false;
-  int memory_fd = -1;  // of the group
+  bool preloaded = false;  // the image loads this library for the starter's sake
+  int memory_fd = -1;      // of the group
   uint64_t device = 0;
   uint64_t inode = 0;
   uint64_t base = 0;  // where the starter has it mapped

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process/takeover.hpp"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "os/lifeline.hpp"
 #include "os/loaded_object.hpp"
 #include "process/child.hpp"
+#include "process/image.hpp"
 #include "process/program.hpp"
 #include "process/start_ticket.hpp"
 
@@ -92,6 +94,7 @@ bool take_over() {
     return;
   }
   set_bootstrapping(true);
+  if (taken.ticket.preloaded) image_forget_preload();
   const StartTicket& ticket = taken.ticket;
   // It stays the child's own: not its children's.
   if (ticket.tie_fd >= 0) fcntl(ticket.tie_fd, F_SETFD, FD_CLOEXEC);
@@ -101,20 +104,22 @@ bool take_over() {
 
 }  // namespace
 
-Result<void> takeover_possible() {
-  if (!loaded_with_program(reinterpret_cast<const void*>(at_load))) {
-    return failure(MPC_EFUNCTION,
-                   "the program loaded libmpc while it ran, so that a fresh image of it would not "
-                   "have it; link the program with libmpc, or put the function in a shared library "
-                   "or start a program that joins the group");
-  }
+Result<Takeover> takeover_possible() {
   if (program_slot_of(kEntry) == nullptr) {
     return failure(MPC_EFUNCTION,
                    "the program does not call the C library through a table, so that a fresh image "
                    "of it cannot be taken over; link it dynamically, or put the function in a "
                    "shared library");
   }
-  return {};
+  if (loaded_with_program(reinterpret_cast<const void*>(at_load))) return Takeover::kByItself;
+  // The sanitizers' runtime insists on being the first that is loaded.
+  if (dlsym(RTLD_DEFAULT, "__asan_init") != nullptr) {
+    return failure(MPC_EFUNCTION,
+                   "the program has a sanitizer and loaded libmpc while it ran, so that a fresh "
+                   "image of it would not have it; link the program with libmpc, or put the "
+                   "function in a shared library");
+  }
+  return Takeover::kPreloaded;
 }
 
 }  // namespace mpc

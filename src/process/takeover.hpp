@@ -9,8 +9,8 @@
 // position-independent programs and others, with any kind of relocation binding, under sanitizers,
 // and needs nothing preloaded.
 //
-// It needs the library to be loaded with the program, and a program that gets at the C library
-// through its table: not one that is linked statically.
+// It needs the library to be loaded with the program, if need be by LD_PRELOAD, and a program that
+// gets at the C library through its table: not one that is linked statically.
 #ifndef MPC_PROCESS_TAKEOVER_HPP
 #define MPC_PROCESS_TAKEOVER_HPP
 
@@ -18,8 +18,13 @@
 
 namespace mpc {
 
-// Whether a fresh image of this program would be taken over; the error says why not.
-Result<void> takeover_possible();
+enum class Takeover {
+  kByItself,  // the program loads the library
+  kPreloaded  // it would not: this one did so while it ran
+};
+
+// How a fresh image of this program can be taken over; the error says why it cannot.
+Result<Takeover> takeover_possible();
 
 }  // namespace mpc
 
