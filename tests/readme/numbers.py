@@ -14,6 +14,8 @@ import sys
 
 PROGRAMS = [
     "tests/bench/process/bench_fork_start",
+    "tests/bench/process/bench_method_start",
+    "tests/bench/process/bench_many_children",
     "tests/bench/pool/bench_map_small",
     "tests/bench/pool/bench_wordcount_speedup",
     "tests/bench/load/bench_load",

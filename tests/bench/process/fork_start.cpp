@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What it costs to start a process and to join it, beside fork(), _exit() and waitpid().
+// What it costs to start a process by `fork` and to join it, beside fork(), _exit() and waitpid().
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,7 +36,9 @@ void start_raw() {
 void start_with_library() {
   mpc_process* process = nullptr;
   int exit_code = 0;
-  bench::check(mpc_process_create(nothing, nullptr, &process), "create");
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.start_method = MPC_START_FORK;
+  bench::check(mpc_process_create(nothing, &options, &process), "create");
   bench::check(mpc_process_start(process), "start");
   bench::check(mpc_process_join(process, MPC_FOREVER), "join");
   bench::check(mpc_process_exit_code(process, &exit_code), "exit code");
@@ -54,8 +56,8 @@ void body(const bench::Options& options) {
   const size_t library = race.add([starts] { return median_time(starts, start_with_library); });
 #ifdef BENCH_PYTHON
   const size_t python = race.add([&options] {
-    return bench::number_printed_by(
-        {BENCH_PYTHON, BENCH_FOLDER "/process/cpython_fork.py", options.is_short ? "3" : "50"});
+    return bench::number_printed_by({BENCH_PYTHON, BENCH_FOLDER "/process/cpython_start.py", "fork",
+                                     options.is_short ? "3" : "50"});
   });
 #endif
   race.run(options.rounds());

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prints the median time, in microseconds, that CPython takes to start and join a process."""
+"""cpython_start.py METHOD STARTS: prints the median time, in microseconds, that CPython takes to
+start and join a process by this start method."""
 import multiprocessing
 import statistics
 import sys
@@ -21,9 +22,9 @@ def once(context):
 
 
 def main():
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context(sys.argv[1])
     once(context)
-    print(statistics.median(once(context) for _ in range(int(sys.argv[1]))))
+    print(statistics.median(once(context) for _ in range(int(sys.argv[2]))))
 
 
 if __name__ == "__main__":
