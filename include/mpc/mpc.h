@@ -19,6 +19,7 @@
 #include <mpc/block.h>
 #include <mpc/current.h>
 #include <mpc/error.h>
+#include <mpc/forkserver.h>
 #include <mpc/function.h>
 #include <mpc/group.h>
 #include <mpc/log.h>

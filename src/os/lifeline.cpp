@@ -270,13 +270,23 @@ MPC_CHILD_CODE bool lifeline_tie_image(int fd, int32_t parent_pid) {
   return raw_syscall(SYS_getppid) == parent_pid;
 }
 
-bool lifeline_tie_to(const LifelineAddress& lifeline, int fd) {
-  Fd connection(fd);
-  if (!connection && connect_to(lifeline, connection) != Connected::kYes) return false;
-  if (fcntl(connection.get(), F_SETOWN, getpid()) != 0) return false;
-  pollfd hung_up{connection.release(), 0, 0};
-  return poll(&hung_up, 1, 0) != 1;
+namespace {
+
+// The connection, once this process's life hangs on it.
+Fd tie_to(const LifelineAddress& lifeline, Fd connection) {
+  if (!connection && connect_to(lifeline, connection) != Connected::kYes) return {};
+  if (fcntl(connection.get(), F_SETOWN, getpid()) != 0) return {};
+  pollfd hung_up{connection.get(), 0, 0};
+  return poll(&hung_up, 1, 0) != 1 ? std::move(connection) : Fd();
 }
+
+}  // namespace
+
+bool lifeline_tie_to(const LifelineAddress& lifeline, int fd) {
+  return tie_to(lifeline, Fd(fd)).release() >= 0;
+}
+
+Fd lifeline_tied_to(const LifelineAddress& lifeline) { return tie_to(lifeline, Fd()); }
 
 Fd lifeline_connection(const Tie& offered) {
   Fd fd;

@@ -72,6 +72,8 @@ bool lifeline_tie_to(const LifelineAddress& lifeline, int fd);
 
 // Whether a descriptor is such a connection, and not a file of the program's that has its number.
 bool lifeline_is_tie(int fd);
+// As lifeline_tie_to(), until what it gives is closed. Empty where that one is false.
+Fd lifeline_tied_to(const LifelineAddress& lifeline);
 
 // What a child does with a tie that it does not want.
 void lifeline_decline(const Tie& parent);

@@ -31,21 +31,38 @@ struct KernelAction {
   sigaction_of(signal, &action, nullptr);
 }
 
-}  // namespace
-
-MPC_CHILD_CODE uint64_t signals_handled() {
+// The signals whose disposition is as `wanted` says.
+template <class Wanted>
+[[gnu::always_inline]] inline uint64_t signals_with(Wanted wanted) {
   static_assert(NSIG <= 65);
-  uint64_t handled = 0;
+  uint64_t found = 0;
   for (int signal = 1; signal < NSIG; ++signal) {
     // What is between the standard and the realtime signals is the C library's own.
     bool internal = signal >= 32 && signal < SIGRTMIN;
     KernelAction action{};
     if (internal || sigaction_of(signal, nullptr, &action) != 0) continue;
-    if (action.handler != SIG_DFL && action.handler != SIG_IGN) {
-      handled |= uint64_t{1} << (signal - 1);
+    if (wanted(action.handler)) found |= uint64_t{1} << (signal - 1);
+  }
+  return found;
+}
+
+}  // namespace
+
+MPC_CHILD_CODE uint64_t signals_handled() {
+  return signals_with([](void (*handler)(int)) { return handler != SIG_DFL && handler != SIG_IGN; });
+}
+
+uint64_t signals_ignored() {
+  return signals_with([](void (*handler)(int)) { return handler == SIG_IGN; });
+}
+
+void signals_ignore(uint64_t wanted, uint64_t present) {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    uint64_t bit = uint64_t{1} << (signal - 1);
+    if (((wanted ^ present) & bit) != 0) {
+      set_disposition(signal, (wanted & bit) != 0 ? SIG_IGN : SIG_DFL);
     }
   }
-  return handled;
 }
 
 MPC_CHILD_CODE void signals_reset(uint64_t handled) {

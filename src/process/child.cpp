@@ -20,6 +20,7 @@
 #include "os/signals.hpp"
 #include "process/exit.hpp"
 #include "process/packed_function.hpp"
+#include "process/preload.hpp"
 #include "process/setup.hpp"
 #include "process/start_message.hpp"
 #include "process/start_method.hpp"
@@ -84,6 +85,7 @@ void begin(Group& group, const StartMessage& message, const Authkey& key, bool s
   self->served = served;
   self->parent_name = message.text(message.parent_name);
   self->parent_identity = message.parent_identity;
+  memcpy(&self->first, message.text(message.first).data(), sizeof self->first);
   self->authkey = AuthkeyCopy(key);
   authkey_inherit(self->authkey);
   become(self);
@@ -96,6 +98,7 @@ void begin(Group& group, const StartMessage& message, const Authkey& key, bool s
   if (message.start_method != MPC_START_DEFAULT) {
     (void)start_method_set(message.start_method, true);
   }
+  if (message.preload.size != 0) preload_choose(std::string(message.text(message.preload)));
 }
 
 // Into the room that the starter left for it; also a line for who reads the child's log.

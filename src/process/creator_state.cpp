@@ -13,6 +13,7 @@
 
 #include "base/fd.hpp"
 #include "base/flat_bytes.hpp"
+#include "os/signals.hpp"
 #include "process/environment.hpp"
 
 namespace mpc {
@@ -95,6 +96,7 @@ CreatorState creator_state_now(bool single_threaded) {
   state.umask = single_threaded ? umask_by_setting_it() : umask_from_proc();
   state.nice = getpriority(PRIO_PROCESS, 0);
   state.signal_mask = signal_mask_now();
+  state.ignored_signals = signals_ignored();
   for (size_t i = 0; i < state.limits.size(); ++i) {
     rlimit both{};
     getrlimit(static_cast<__rlimit_resource_t>(i), &both);
@@ -112,6 +114,7 @@ std::string creator_state_pack(const CreatorState& state) {
   writer.put(state.umask);
   writer.put(state.nice);
   writer.put(state.signal_mask);
+  writer.put(state.ignored_signals);
   writer.put(state.limits);
   writer.put_list(state.cpus);
   return writer.take();
@@ -127,6 +130,7 @@ Result<CreatorState> creator_state_unpack(std::string_view bytes) {
   reader.get(state.umask);
   reader.get(state.nice);
   reader.get(state.signal_mask);
+  reader.get(state.ignored_signals);
   reader.get(state.limits);
   reader.get_list(state.cpus);
   if (!reader.done() || version != kVersion) {
@@ -148,6 +152,7 @@ Result<void> creator_state_apply(const CreatorState& wanted, const CreatorState&
     return system_failure("taking the creator's nice value over", errno);
   }
   if (wanted.environment != present.environment) environment_replace(wanted.environment);
+  signals_ignore(wanted.ignored_signals, present.ignored_signals);
   if (wanted.signal_mask != present.signal_mask) {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &wanted.signal_mask, nullptr,
             sizeof wanted.signal_mask);

@@ -28,6 +28,7 @@ struct CreatorState {
   uint32_t umask = 0;
   int32_t nice = 0;
   uint64_t signal_mask = 0;
+  uint64_t ignored_signals = 0;  // os/signals.hpp
   std::array<CreatorLimit, RLIM_NLIMITS> limits{};
   std::vector<uint64_t> cpus;  // a bit for each
   bool operator==(const CreatorState&) const = default;

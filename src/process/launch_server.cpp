@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/deadline.hpp"
@@ -16,6 +17,7 @@
 #include "process/function_name.hpp"
 #include "process/launcher.hpp"
 #include "process/server_link.hpp"
+#include "process/server_registry.hpp"
 #include "process/start_message.hpp"
 
 namespace mpc {
@@ -24,18 +26,72 @@ namespace {
 constexpr int64_t kTick = 50000000;
 // A server that does not answer for so long although it lives was stopped; another is made.
 constexpr int64_t kPatience = 2000000000;
+constexpr int64_t kNap = 1000000;
 
-bool send_request(const ServerControl& control, const ServerRequest& request,
-                  const std::vector<int>& fds) {
+// Whether a server has done nothing for too long. By the clock: signals end waits early, as often
+// as they like.
+class Patience {
+ public:
+  Patience(const Group& group, const Server& server)
+      : group_(group), server_(server), handled_(server_handled(group, server)) {}
+
+  bool over() {
+    uint32_t handled = server_handled(group_, server_);
+    if (handled != handled_) until_ = Deadline::after(kPatience);
+    handled_ = handled;
+    return until_.past();
+  }
+
+ private:
+  const Group& group_;
+  const Server& server_;
+  uint32_t handled_;
+  Deadline until_ = Deadline::after(kPatience);
+};
+
+enum class Sent { kYes, kNobodyThere, kNoRoom, kFailed };
+
+// kNoRoom: so many requests wait there already, or so many descriptors are on their way.
+Sent sent_as(ssize_t sent) {
+  if (sent >= 0) return Sent::kYes;
+  if (errno == ECONNREFUSED || errno == ENOENT) return Sent::kNobodyThere;
+  bool full = errno == EAGAIN || errno == EWOULDBLOCK || errno == ETOOMANYREFS || errno == EINTR;
+  return full ? Sent::kNoRoom : Sent::kFailed;
+}
+
+// As long as the server gets on with what is before this: room is waited for in the kernel, where
+// those who wait have their turns.
+Sent send_packet(Group& group, const Server& server, const msghdr& packet) {
   Fd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket_fd) return false;
+  if (!socket_fd) return Sent::kFailed;
+  Sent sent = sent_as(sendmsg(socket_fd.get(), &packet, MSG_NOSIGNAL | MSG_DONTWAIT));
+  if (sent != Sent::kNoRoom) return sent;
+  timeval tick{0, kTick / 1000};
+  setsockopt(socket_fd.get(), SOL_SOCKET, SO_SNDTIMEO, &tick, sizeof tick);
+  Patience patience(group, server);
+  while (sent == Sent::kNoRoom) {
+    if (patience.over()) {
+      process_kill(server.pid, server.identity);
+      return Sent::kNobodyThere;
+    }
+    sent = sent_as(sendmsg(socket_fd.get(), &packet, MSG_NOSIGNAL));
+    if (sent == Sent::kNoRoom && errno == ETOOMANYREFS) {
+      timespec nap{0, kNap};
+      nanosleep(&nap, nullptr);
+    }
+  }
+  return sent;
+}
+
+Sent send_request(Group& group, const Server& server, const ServerRequest& request,
+                  const std::vector<int>& fds) {
   alignas(cmsghdr) char room[CMSG_SPACE(kServerDescriptors * sizeof(int))] = {};
   sockaddr_un name;
-  memcpy(&name, control.name, sizeof control.name);
+  memcpy(&name, server.name, sizeof server.name);
   iovec data{const_cast<ServerRequest*>(&request), sizeof request};
   msghdr packet{};
   packet.msg_name = &name;
-  packet.msg_namelen = control.name_length;
+  packet.msg_namelen = server.name_length;
   packet.msg_iov = &data;
   packet.msg_iovlen = 1;
   if (!fds.empty()) {
@@ -47,11 +103,7 @@ bool send_request(const ServerControl& control, const ServerRequest& request,
     rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
     memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
   }
-  ssize_t sent;
-  do {
-    sent = sendmsg(socket_fd.get(), &packet, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return sent == sizeof request;
+  return send_packet(group, server, packet);
 }
 
 // The child's descriptors: what was chosen for it, the creator's output and error, and the tie.
@@ -78,17 +130,16 @@ Result<std::vector<int>> descriptors_of(const StartRequest& request, int tie,
 
 enum class Answer { kStarted, kRefused, kNoServer };
 
-Answer wait_for_answer(Group& group, const ServerControl& control, const StartRequest& request,
+Answer wait_for_answer(Group& group, const Server& server, const StartRequest& request,
                        ServedWords& words) {
-  // By the clock: signals end the waits below early, as often as they like.
-  Deadline patience = Deadline::after(kPatience);
+  Patience patience(group, server);
   for (bool first = true;; first = false) {
     uint32_t reply = words.reply.load();
     if (reply == ServedWords::kStarted) return Answer::kStarted;
     if (reply == ServedWords::kFailed) return Answer::kRefused;
-    bool stopped = patience.left(kTick) == 0;
-    if (!first && (stopped || !server_alive(control))) {
-      if (stopped) server_kill(control);
+    bool stopped = !first && patience.over();
+    if (!first && (stopped || !server_alive(server))) {
+      if (stopped) process_kill(server.pid, server.identity);
       // Killed after the fork, and before the answer: the child is there, and says who it is.
       if (words.reply.load() != ServedWords::kNone) continue;
       ParticipantWord reserved = ParticipantWord::make(
@@ -137,14 +188,19 @@ Result<Started> launch_server(Group& group, const StartRequest& request) {
   Result<std::vector<int>> fds = descriptors_of(request, tie.get(), packet);
   if (!fds) return fds.error();
 
-  const ServerControl& control = *request.server;
-  memcpy(packet.key, control.key, sizeof packet.key);
-  if (!send_request(control, packet, *fds)) {
-    if (errno == ECONNREFUSED || errno == ENOENT) return Started{};  // pid 0: no server any more
-    return system_failure("asking the fork server", errno);
-  }
+  const Server& server = *request.server;
+  memcpy(packet.key, server.key, sizeof packet.key);
+  Sent sent = send_request(group, server, packet, *fds);
+  int error = errno;
+  explicit_bzero(&packet.key, sizeof packet.key);
   explicit_bzero(&packet.authkey, sizeof packet.authkey);
-  switch (wait_for_answer(group, control, request, words)) {
+  if (sent == Sent::kFailed) return system_failure("asking the fork server", error);
+  if (sent == Sent::kNobodyThere) {
+    // Its socket is in another network namespace than this process is in by now.
+    if (server_alive(server)) server_avoid(server);
+    return Started{};  // pid 0: no server any more
+  }
+  switch (wait_for_answer(group, server, request, words)) {
     case Answer::kNoServer:
       return Started{};
     case Answer::kRefused:

@@ -37,7 +37,7 @@ struct Task {
 };
 
 struct Image;
-struct ServerControl;
+struct Server;
 
 struct StartRequest {
   Owner starter;               // who starts it
@@ -48,7 +48,7 @@ struct StartRequest {
   Tie tie;                     // to this process
   int32_t parent_pid = 0;
   const Task* task = nullptr;
-  ServerControl* server = nullptr;    // of the image, for `forkserver`
+  const Server* server = nullptr;     // of the image, for `forkserver`
   const Image* image = nullptr;       // of a fresh one; null: what the task's function needs
   const StartSetup* setup = nullptr;  // null: nothing was chosen
 };

@@ -23,6 +23,7 @@
 #include "process/children.hpp"
 #include "process/server_link.hpp"
 #include "process/start_message.hpp"
+#include "process/first_process.hpp"
 #include "process/usage.hpp"
 
 namespace mpc {
@@ -89,28 +90,33 @@ Self Process::child_of_this_process() const {
 Result<void> Process::start() {
   if (Result<void> mine = check_mine(); !mine) return mine;
   children_reap();
-  std::unique_lock guard(mutex_);
+  std::string warning;
+  Result<void> started = start_locked(warning);
+  if (!warning.empty()) log_line(MPC_LOG_WARNING, "%s", warning.c_str());
+  if (started && log_wanted(MPC_LOG_INFO)) {
+    log_line(MPC_LOG_INFO, "started %s as process %d", plan_.name.c_str(), pid_);
+  }
+  return started;
+}
+
+// `warning`: what is to be logged when no lock is held.
+Result<void> Process::start_locked(std::string& warning) {
+  std::lock_guard guard(mutex_);
   if (Result<void> open = check_open(); !open) return open;
   if (state_ != MPC_PROCESS_INITIAL) {
     return failure(MPC_ESTATE, "process %s was started already; make another one",
                    plan_.name.c_str());
   }
-
   for (int attempt = 0; attempt < kServersToTry; ++attempt) {
-    Result<bool> begun = start_once();
+    Result<bool> begun = start_once(warning);
     if (!begun) return begun.error();
-    if (!*begun) continue;
-    guard.unlock();
-    if (log_wanted(MPC_LOG_INFO)) {
-      log_line(MPC_LOG_INFO, "started %s as process %d", plan_.name.c_str(), pid_);
-    }
-    return {};
+    if (*begun) return {};
   }
   return failure(MPC_ESYSTEM, "the fork server was killed each time that it was asked");
 }
 
 // False where the fork server died over it.
-Result<bool> Process::start_once() {
+Result<bool> Process::start_once(std::string& warning) {
   StartRequest request;
   request.child = child_of_this_process();
   request.detach = plan_.detach;
@@ -119,19 +125,22 @@ Result<bool> Process::start_once() {
   request.image = plan_.image ? &*plan_.image : nullptr;
   request.parent_pid = getpid();
   request.starter = group_.self;
+  Server server;
   served_ = plan_.method == MPC_START_FORKSERVER;
   if (served_) {
     Result<Image> image = plan_.image
                               ? Result<Image>(*plan_.image)
                               : image_for(reinterpret_cast<const void*>(plan_.task.function));
     if (!image) return image.error();
-    Result<ServerControl*> server = server_for(group_, *image);
-    if (!server) return server.error();
-    request.server = *server;
+    Result<Server> found = server_for(group_, *image, warning);
+    if (!found) return found.error();
+    server = *found;
+    request.server = &server;
   }
   Result<Starting> starting = Starting::begin(group_);
   if (!starting) return starting.error();
   request.tie = starting->tie();
+  if (!plan_.detach) request.child.first = first_process(group_, request.tie.lifeline);
   StartSetup setup;
   if (plan_.setup != nullptr) {
     if (Result<void> ready = prepare(setup, request); !ready) return ready.error();

@@ -84,7 +84,8 @@ class Process {
   bool reap_locked();
   bool reap_locked(HeldPidfd& pidfd);
   bool reap_served(HeldPidfd& pidfd);
-  Result<bool> start_once();
+  Result<void> start_locked(std::string& warning);
+  Result<bool> start_once(std::string& warning);
   Result<void> check_started_locked() const;
   Result<bool> signal_if_running(int signal);
   Self child_of_this_process() const;

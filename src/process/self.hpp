@@ -7,11 +7,20 @@
 #include <cstdint>
 #include <string>
 
+#include "group/layout.hpp"
+#include "os/lifeline.hpp"
 #include "process/authkey.hpp"
 
 namespace mpc {
 
 inline constexpr size_t kLongestName = 63;
+
+// The first process of a tree, which all the others are not to outlive: the fork servers of the tree
+// are tied to its life, so that each process of the tree can use each of them.
+struct FirstProcess {
+  Owner owner;  // none: the process itself is the first
+  LifelineAddress lifeline;
+};
 
 struct Self {
   std::string name;
@@ -22,6 +31,7 @@ struct Self {
   std::string parent_name{};
   uint64_t parent_identity = 0;  // os/identity.hpp; 0: unknown
   AuthkeyCopy authkey{};         // its starter's at the start; authkey() tells its own
+  FirstProcess first{};
 };
 
 // A copy; the library's children replace it before they run anything. `self` is kept for good.

@@ -2,41 +2,50 @@
 #include "process/server_link.hpp"
 
 #include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <new>
+#include <vector>
 
+#include "base/flat_bytes.hpp"
 #include "base/local_lock.hpp"
-#include "base/log.hpp"
+#include "group/participant.hpp"
 #include "group/space.hpp"
 #include "os/futex.hpp"
 #include "os/identity.hpp"
 #include "process/children.hpp"
-#include "process/image.hpp"
+#include "process/credentials.hpp"
+#include "process/preload.hpp"
 #include "process/process.hpp"
+#include "process/server_registry.hpp"
 #include "process/supervisor.hpp"
+#include "process/first_process.hpp"
 
 namespace mpc {
 namespace {
 
 constexpr int64_t kTick = 100000000;
-constexpr int64_t kGrace = 1000000000;
+// For a server that is not asked to preload anything.
+constexpr int64_t kBirthTime = int64_t{10} * 1000000000;
 
+// The server that was asked last for an image, and what for.
 struct Link {
-  uint64_t control = 0;  // offset
+  std::string purpose;
+  Server server;
 };
 
 // Never destroyed, as the list of children. Under the lock below.
 struct Links {
   pid_t process = 0;  // whose they are: a forked child makes its own
   std::map<std::string, Link> by_image;
+  std::map<std::string, std::array<uint64_t, 2>> files;  // device and inode, by path
+  std::vector<Owner> avoided;
 };
 Links& links() {
   static auto* links = new Links;
@@ -59,8 +68,8 @@ class Making {
     }
     pthread_mutex_lock(&making);
     if (links().process != getpid()) {
+      links() = Links{};
       links().process = getpid();
-      links().by_image.clear();
     }
   }
   ~Making() { pthread_mutex_unlock(&making); }
@@ -68,95 +77,208 @@ class Making {
   Making& operator=(const Making&) = delete;
 };
 
-ServerControl& control_at(Group& group, const Link& link) {
-  return *reinterpret_cast<ServerControl*>(group.at(link.control));
+// The file behind a path when it was first used: the program's own image goes by the same name in
+// each process.
+std::array<uint64_t, 2> file_of(const std::string& path) {
+  auto known = links().files.find(path);
+  if (known != links().files.end()) return known->second;
+  struct stat st {};
+  if (stat(path.c_str(), &st) != 0) return {};
+  return links().files[path] = {st.st_dev, st.st_ino};
 }
 
-Result<Link> make_server(Group& group, const Image& image) {
-  Result<uint64_t> offset = space_allocate(group, sizeof(ServerControl));
-  if (!offset) return offset.error();
-  auto* control = new (group.at(*offset)) ServerControl{};
-  auto give_up = [&](Error error) {
-    (void)space_free(group, *offset);
-    return error;
-  };
+// Two processes may ask the same server exactly where these bytes are the same.
+std::string purpose_of(const Image& image, const std::string& preload) {
+  FlatWriter writer;
+  writer.put(file_of(image.path));
+  writer.put_text(image.preload);
+  writer.put_text(credentials_now());
+  writer.put_text(preload);
+  return writer.take();
+}
+
+bool avoided(Owner record) {
+  const std::vector<Owner>& all = links().avoided;
+  return std::find(all.begin(), all.end(), record) != all.end();
+}
+
+struct Made {
+  std::optional<Server> server;
+  std::string failure;    // why there is none, or why the preload was not done
+  bool unusable = false;  // there is none because of the preload
+};
+
+// Memory of this process for the time in which a server comes to be.
+class BirthRoom {
+ public:
+  static Result<BirthRoom> make(Group& group) {
+    Result<uint64_t> offset = space_allocate(group, sizeof(ServerBirth));
+    if (!offset) return offset.error();
+    new (group.at(*offset)) ServerBirth{};
+    return BirthRoom(group, *offset);
+  }
+  BirthRoom(BirthRoom&& other) noexcept
+      : group_(other.group_), offset_(std::exchange(other.offset_, 0)) {}
+  BirthRoom& operator=(BirthRoom&&) = delete;
+  // One that lives on where it cannot be killed may write there still: then it goes when this
+  // process does.
+  ~BirthRoom() {
+    if (offset_ == 0) return;
+    ServerBirth& birth = operator*();
+    bool over = birth.pid == 0 || birth.state.load() == ServerBirth::kReady ||
+                process_life(birth.pid, birth.identity) == Life::kDead;
+    if (over) (void)space_free(group_, offset_);
+  }
+  ServerBirth& operator*() const {
+    return *reinterpret_cast<ServerBirth*>(group_.at(offset_));
+  }
+  uint64_t offset() const { return offset_; }
+
+ private:
+  BirthRoom(Group& group, uint64_t offset) : group_(group), offset_(offset) {}
+  Group& group_;
+  uint64_t offset_;
+};
+
+// What a server that did not come to be was doing.
+Made not_made(const ServerBirth& birth, const char* what) {
+  Made made;
+  made.unusable = birth.doing[0] != '\0';
+  made.failure = what;
+  if (made.unusable) made.failure += std::string(" while it was ") + birth.doing;
+  return made;
+}
+
+// The server is on its way: it says ready, or that it failed; or it ends, or hangs, and says
+// nothing.
+Made wait_for_birth(Group& group, ServerBirth& birth, int64_t time) {
+  Deadline patience = Deadline::after(time);
+  while (birth.state.load() == ServerBirth::kStarting) {
+    bool alive = process_life(birth.pid, birth.identity) == Life::kAlive;
+    if (birth.state.load() != ServerBirth::kStarting) break;
+    if (!alive) return not_made(birth, "the fork server ended");
+    int64_t left = patience.left(kTick);
+    if (left == 0) {
+      process_kill(birth.pid, birth.identity);
+      return not_made(birth, "the fork server was not ready in time and was ended");
+    }
+    futex_wait(birth.state.address(), ServerBirth::kStarting, left);
+  }
+  Made made;
+  made.failure = birth.failure;
+  if (birth.state.load() == ServerBirth::kFailed) {
+    made.unusable = birth.unusable != 0;
+    // So that nobody is found who is only about to end.
+    process_kill(birth.pid, birth.identity);
+  } else {
+    made.server = server_of(group, Owner{birth.record}, birth.control);
+    if (!made.server) made.failure = "the fork server ended as soon as it was ready";
+  }
+  return made;
+}
+
+Result<Made> make_server(Group& group, const Image& image, const std::string& purpose,
+                         const Preload& preload) {
+  Result<BirthRoom> room = BirthRoom::make(group);
+  if (!room) return room.error();
   Result<LifelineAddress> lifeline = lifeline_of_this_process(group);
-  if (!lifeline) return give_up(lifeline.error());
+  if (!lifeline) return lifeline.error();
+  ServerStart start;
+  start.birth = room->offset();
+  start.first = first_process(group, *lifeline);
+  start.maker = FirstProcess{group.self, *lifeline};
+  start.purpose = purpose;
+  start.preload = preload_pack(preload);
 
   ProcessPlan plan;
   plan.method = MPC_START_SPAWN;
   plan.name = "ForkServer";
   plan.unnumbered = true;
-  plan.task = server_task(ServerStart{*offset, *lifeline});
+  plan.task = server_task(start);
   plan.image = image;
   auto intermediate = std::make_shared<Process>(group, std::move(plan));
-  if (Result<void> started = intermediate->start(); !started) return give_up(started.error());
+  if (Result<void> started = intermediate->start(); !started) return started.error();
   (void)intermediate->join(Deadline::after(MPC_FOREVER));
   Result<int> code = intermediate->exit_code();
   if (!code || *code != 0) {
-    return give_up(failure(MPC_ESYSTEM, "the fork server could not be started"));
+    return failure(MPC_ESYSTEM, "the fork server could not be started");
   }
-  // The server is on its way: it says ready, or that it failed; or it was killed, and says nothing.
-  Deadline patience = Deadline::after(int64_t{10} * 1000000000);
-  while (control->state.load() == ServerControl::kStarting && patience.left(kTick) > 0) {
-    futex_wait(control->state.address(), ServerControl::kStarting, patience.left(kTick));
-  }
-  if (control->state.load() != ServerControl::kReady) {
-    return give_up(failure(MPC_ESYSTEM, "the fork server could not begin: %s",
-                           control->failure[0] != '\0' ? control->failure : "it ended"));
-  }
-  return Link{*offset};
+  return wait_for_birth(group, **room, preload.empty() ? kBirthTime : preload.timeout_ns);
 }
 
-void end_server(Group& group, const Link& link) {
-  server_kill(control_at(group, link));
-  (void)space_free(group, link.control);
+// A server that is ready. Where the preload makes that impossible and its errors are no reason not
+// to start, one without it.
+Result<Server> make_server_anyhow(Group& group, const Image& image, const std::string& purpose,
+                                  const std::string& packed_preload, std::string& warning) {
+  Result<Preload> preload = preload_unpack(packed_preload);
+  if (!preload) return preload.error();
+  Result<Made> made = make_server(group, image, purpose, *preload);
+  if (!made) return made.error();
+  if (made->unusable && preload->on_error == PreloadErrors::kFail) {
+    return failure(MPC_EFUNCTION, "the preload of the fork server failed: %s",
+                   made->failure.c_str());
+  }
+  std::string preload_failure = made->failure;
+  if (made->unusable) {
+    made = make_server(group, image, purpose, Preload{});
+    if (!made) return made.error();
+  }
+  if (!made->server) {
+    return failure(MPC_ESYSTEM, "the fork server could not begin: %s", made->failure.c_str());
+  }
+  if (!preload_failure.empty() && preload->on_error == PreloadErrors::kWarn) {
+    warning = "the preload of the fork server failed: " + preload_failure;
+  }
+  return *made->server;
 }
 
 }  // namespace
 
-Credentials Credentials::now() {
-  Credentials now;
-  getresuid(&now.uids[0], &now.uids[1], &now.uids[2]);
-  getresgid(&now.gids[0], &now.gids[1], &now.gids[2]);
-  return now;
-}
-
-bool server_alive(const ServerControl& control) {
-  return process_life(control.pid, control.identity) == Life::kAlive;
-}
-
-void server_kill(const ServerControl& control) {
-  Fd pidfd = control.pid > 0 ? open_pidfd(control.pid) : Fd();
-  if (pidfd && pidfd_identity(pidfd.get(), control.pid) == control.identity) {
-    syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
-    // Whoever looks at the group next must not find it. It heeds no signal before it ends.
-    pidfd_ended(pidfd.get(), kGrace);
-    // Where this process is the one that orphans come to, it is to be reaped here.
-    siginfo_t info;
-    waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG);
-  }
-}
-
-Result<ServerControl*> server_for(Group& group, const Image& image) {
+Result<Server> server_for(Group& group, const Image& image, std::string& warning) {
   Making making_lock;
+  std::string preload = preload_chosen();
+  std::string purpose = purpose_of(image, preload);
   auto& by_image = links().by_image;
   if (auto known = by_image.find(image.path); known != by_image.end()) {
-    ServerControl& control = control_at(group, known->second);
-    if (server_alive(control) && control.credentials == Credentials::now()) return &control;
-    end_server(group, known->second);
+    const Server& server = known->second.server;
+    bool same = known->second.purpose == purpose && !avoided(server.record);
+    if (same && participant_present(group, server.record) && server_alive(server)) return server;
+    // Nobody else has this process as the first of its tree but its descendants; what they need of
+    // the kind they make again.
+    if (server.owner == group.self) process_kill(server.pid, server.identity);
     by_image.erase(known);
   }
-  Result<Link> link = make_server(group, image);
-  if (!link) return link.error();
-  by_image[image.path] = *link;
-  return &control_at(group, *link);
+  auto fits = [&](const Server& server) {
+    Owner first_of_tree = self().first.owner;
+    bool of_my_tree = server.owner == group.self || (first_of_tree && server.owner == first_of_tree);
+    return of_my_tree && !avoided(server.record) && server_alive(server);
+  };
+  std::optional<Server> found = server_find(group, purpose, fits);
+  if (!found) {
+    Result<Server> made = make_server_anyhow(group, image, purpose, preload, warning);
+    if (!made) return made;
+    found = *made;
+    // Where others made one at the same time, all take the first.
+    std::optional<Server> first = server_find(group, purpose, fits);
+    if (first && first->record != found->record) {
+      process_kill(found->pid, found->identity);
+      found = first;
+    }
+  }
+  by_image[image.path] = Link{std::move(purpose), *found};
+  return *found;
+}
+
+void server_avoid(const Server& server) {
+  Making making_lock;
+  if (!avoided(server.record)) links().avoided.push_back(server.record);
 }
 
 void servers_end(Group& group) {
-  if (links().process != getpid()) return;
+  servers_each(group, [&](const Server& server) {
+    if (server.owner == group.self) process_kill(server.pid, server.identity);
+  });
   Making making_lock;
-  for (auto& [image, link] : links().by_image) end_server(group, link);
   links().by_image.clear();
 }
 

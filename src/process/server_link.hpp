@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fork servers that this process has had made: one for each image.
+// Which fork server this process asks: one that its tree has, or one that it has made.
 #ifndef MPC_PROCESS_SERVER_LINK_HPP
 #define MPC_PROCESS_SERVER_LINK_HPP
 
@@ -11,16 +11,14 @@
 
 namespace mpc {
 
-// The control block of a living server of an image, with this process's credentials; made where
-// there is none. It stays while this process has it.
-Result<ServerControl*> server_for(Group& group, const Image& image);
+// A living server of an image, for this process's credentials and preload; made where there is
+// none. `warning` receives what is to be logged, where something is, once no lock is held.
+Result<Server> server_for(Group& group, const Image& image, std::string& warning);
 
-bool server_alive(const ServerControl& control);
+// It lives, and no request gets there: it is not asked again.
+void server_avoid(const Server& server);
 
-// Where it is alive still: one that does not answer.
-void server_kill(const ServerControl& control);
-
-// Ends them all. Children that they have started go on.
+// Ends those that are tied to this process's life. Children that they have started go on.
 void servers_end(Group& group);
 
 }  // namespace mpc

@@ -10,6 +10,7 @@
 #include "group/space.hpp"
 #include "process/creator_state.hpp"
 #include "process/packed_function.hpp"
+#include "process/preload.hpp"
 #include "process/start_method.hpp"
 
 namespace mpc {
@@ -79,6 +80,9 @@ Result<uint64_t> start_message_write(Group& group, const StartRequest& request,
   }
   add_text(message.creator, creator);
   pieces.add(message.lifeline, &request.tie.lifeline, sizeof request.tie.lifeline);
+  pieces.add(message.first, &request.child.first, sizeof request.child.first);
+  std::string preload = preload_chosen();
+  add_text(message.preload, preload);
   pieces.add(message.served, nullptr, sizeof(ServedWords));
   pieces.add(message.usage, nullptr, sizeof(mpc_process_usage));
   pieces.add(message.report, nullptr, kReportRoom);

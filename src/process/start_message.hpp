@@ -50,6 +50,8 @@ struct StartMessage {
   StartPiece setup;     // setup_pack(); empty: nothing was chosen
   StartPiece creator;   // creator_state_pack(), for a fork server's child
   StartPiece lifeline;  // LifelineAddress of the starter
+  StartPiece first;     // FirstProcess; without an owner where the child is the first of a tree
+  StartPiece preload;   // preload_pack() of what the starter has chosen for fork servers
   StartPiece served;    // ServedWords
   StartPiece usage;     // mpc_process_usage, by the server that reaped it
   StartPiece report;    // room for why the child could not begin

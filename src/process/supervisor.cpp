@@ -20,21 +20,28 @@
 #include <unordered_map>
 
 #include "base/fd.hpp"
+#include "base/flat_bytes.hpp"
 #include "group/current.hpp"
 #include "group/memory_descriptor.hpp"
 #include "group/participant.hpp"
+#include "group/space.hpp"
 #include "os/futex.hpp"
 #include "os/identity.hpp"
 #include "process/child.hpp"
 #include "process/creator_state.hpp"
+#include "process/preload_run.hpp"
 #include "process/server_control.hpp"
+#include "process/server_registry.hpp"
 #include "process/start_message.hpp"
 #include "process/usage.hpp"
 
 namespace mpc {
 namespace {
 
+constexpr char kServerName[] = "mpc-forkserver";
 constexpr int kCannotBegin = 255;
+// So many requests are looked at before deaths are: strangers can send without end.
+constexpr int kRequestsAtOnce = 64;
 
 // The descriptors that came with a request, in the order in which they were sent.
 struct Passed {
@@ -47,37 +54,27 @@ class Supervisor {
   Supervisor(Group& group, ServerControl& control) : group_(group), control_(control) {}
 
   Result<void> open() {
+    raise_descriptor_limit();
     sigset_t interesting;
     sigemptyset(&interesting);
     sigaddset(&interesting, SIGCHLD);
     sigprocmask(SIG_BLOCK, &interesting, nullptr);
-    own_ = creator_state_now(true);
+    // Ignored, the kernel would reap.
+    signal(SIGCHLD, SIG_DFL);
     signal(SIGINT, SIG_IGN);
+    own_ = creator_state_now(true);
     deaths_ = Fd(signalfd(-1, &interesting, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!deaths_) return system_failure("signalfd", errno);
     requests_ = Fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!requests_) return system_failure("socket", errno);
     int on = 1;
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    socklen_t length = sizeof(sa_family_t);
-    if (setsockopt(requests_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0 ||
-        bind(requests_.get(), reinterpret_cast<const sockaddr*>(&name), length) != 0) {
+    if (setsockopt(requests_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
       return system_failure("the socket of the fork server", errno);
     }
-    length = sizeof name;
-    getsockname(requests_.get(), reinterpret_cast<sockaddr*>(&name), &length);
-    if (length > sizeof control_.name) {
-      return failure(MPC_EINTERNAL, "the kernel chose an unexpectedly long socket name");
+    if (Result<void> named = name_socket(); !named) return named;
+    if (Result<void> filled = fill_randomly(control_.key, sizeof control_.key); !filled) {
+      return filled;
     }
-    memcpy(control_.name, &name, length);
-    control_.name_length = length;
-    for (size_t have = 0; have < sizeof control_.key;) {
-      ssize_t n = getrandom(control_.key + have, sizeof control_.key - have, 0);
-      if (n < 0 && errno != EINTR) return system_failure("getrandom", errno);
-      if (n > 0) have += static_cast<size_t>(n);
-    }
-    control_.credentials = Credentials::now();
     control_.pid = getpid();
     control_.identity = process_identity(getpid());
     return {};
@@ -90,7 +87,9 @@ class Supervisor {
       if (poll(events, 2, -1) < 0 && errno != EINTR) _exit(1);
       if (events[1].revents != 0) reap();
       if (events[0].revents == 0) continue;
-      while (const StartMessage* message = answer_one()) {
+      for (int i = 0; i < kRequestsAtOnce; ++i) {
+        const StartMessage* message = nullptr;
+        if (!answer_one(message)) break;
         if (is_child_) return message;
       }
     }
@@ -99,6 +98,46 @@ class Supervisor {
   const Authkey& key() const { return key_; }
 
  private:
+  // What comes with a request needs numbers here, though not at who sends it. Children have their
+  // creator's limit.
+  static void raise_descriptor_limit() {
+    rlimit both{};
+    if (getrlimit(RLIMIT_NOFILE, &both) != 0 || both.rlim_cur == both.rlim_max) return;
+    both.rlim_cur = both.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &both);
+  }
+
+  static Result<void> fill_randomly(unsigned char* bytes, size_t size) {
+    for (size_t have = 0; have < size;) {
+      ssize_t n = getrandom(bytes + have, size - have, 0);
+      if (n < 0 && errno != EINTR) return system_failure("getrandom", errno);
+      if (n > 0) have += static_cast<size_t>(n);
+    }
+    return {};
+  }
+
+  // At random and not by the kernel, whose names are few: a request that comes too late for one
+  // server must not go to another socket.
+  Result<void> name_socket() {
+    unsigned char random[7];
+    if (Result<void> filled = fill_randomly(random, sizeof random); !filled) return filled;
+    std::string text = "mpc-server-";
+    for (unsigned char byte : random) {
+      text += "0123456789abcdef"[byte >> 4];
+      text += "0123456789abcdef"[byte & 15];
+    }
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    memcpy(name.sun_path + 1, text.data(), text.size());
+    control_.name_length = static_cast<uint32_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+    static_assert(sizeof control_.name >= sizeof(sa_family_t) + 1 + 11 + 2 * sizeof random);
+    memcpy(control_.name, &name, sizeof control_.name);
+    if (bind(requests_.get(), reinterpret_cast<const sockaddr*>(&name), control_.name_length) != 0) {
+      return system_failure("the name of the fork server's socket", errno);
+    }
+    return {};
+  }
+
   void reap() {
     signalfd_siginfo told;
     while (read(deaths_.get(), &told, sizeof told) == sizeof told) {
@@ -117,29 +156,29 @@ class Supervisor {
     }
   }
 
-  // The message of the request that was answered; null where there is none left.
-  const StartMessage* answer_one() {
-    for (;;) {
-      ServerRequest request;
-      Passed passed;
-      switch (receive(request, passed)) {
-        case Received::kNothing:
-          return nullptr;
-        case Received::kForeign:
-          continue;
-        case Received::kRequest:
-          break;
-      }
-      Result<const StartMessage*> message = start_message_at(group_, request.message);
-      if (!message) continue;
-      start(**message, request, passed);
-      if (is_child_) key_ = AuthkeyCopy(request.authkey);
-      explicit_bzero(&request.authkey, sizeof request.authkey);
-      return *message;
+  // False where there is no request. `message`: of the request, where it is one.
+  bool answer_one(const StartMessage*& message) {
+    ServerRequest request;
+    Passed passed;
+    Received received = receive(request, passed);
+    if (received == Received::kNothing) return false;
+    control_.handled.store(control_.handled.load() + 1);
+    if (received == Received::kForeign) return true;
+    Result<const StartMessage*> found = start_message_at(group_, request.message);
+    if (!found) return true;
+    message = *found;
+    if (received == Received::kCut) {
+      answer(message->served_words(), ServedWords::kFailed, EMFILE);
+      return true;
     }
+    start(*message, request, passed);
+    if (is_child_) key_ = AuthkeyCopy(request.authkey);
+    explicit_bzero(&request.authkey, sizeof request.authkey);
+    return true;
   }
 
-  enum class Received { kNothing, kForeign, kRequest };
+  // kCut: a request whose descriptors there was no room for here.
+  enum class Received { kNothing, kForeign, kCut, kRequest };
 
   Received receive(ServerRequest& request, Passed& passed) {
     alignas(cmsghdr) char
@@ -174,14 +213,27 @@ class Supervisor {
         }
       }
     }
-    bool ours = same_user && size == sizeof request && (packet.msg_flags & MSG_CTRUNC) == 0 &&
-                request.count == passed.count &&
-                memcmp(request.key, control_.key, sizeof request.key) == 0;
-    return ours ? Received::kRequest : Received::kForeign;
+    bool whole = size == sizeof request && (packet.msg_flags & MSG_TRUNC) == 0;
+    if (!same_user || !whole || !knows_key(request)) return Received::kForeign;
+    if ((packet.msg_flags & MSG_CTRUNC) != 0) return Received::kCut;
+    return request.count == passed.count ? Received::kRequest : Received::kForeign;
+  }
+
+  // In a time that does not tell how much of it is right.
+  bool knows_key(const ServerRequest& request) const {
+    unsigned char difference = 0;
+    for (uint32_t i = 0; i < kServerKeySize; ++i) difference |= request.key[i] ^ control_.key[i];
+    return difference == 0;
+  }
+
+  static void answer(ServedWords& words, ServedWords::Reply reply, int32_t value) {
+    words.value.store(value);
+    words.reply.store(reply);
+    futex_wake(words.reply.address(), 1);
   }
 
   void start(const StartMessage& message, const ServerRequest& request, Passed& passed) {
-    ServedWords& answer = message.served_words();
+    ServedWords& words = message.served_words();
     Owner record{request.record};
     pid_t pid = fork();
     if (pid == 0) {
@@ -190,17 +242,14 @@ class Supervisor {
       return;
     }
     if (pid < 0) {
-      answer.value.store(errno);
-      answer.reply.store(ServedWords::kFailed);
-    } else {
-      children_[pid] = Child{record, &message};
-      if (request.process_group != 0) setpgid(pid, pid);
-      // Its identity is known before it can be reaped, and so its pid before it can be another's.
-      participant_identify(group_, record, process_identity(pid));
-      answer.value.store(pid);
-      answer.reply.store(ServedWords::kStarted);
+      answer(words, ServedWords::kFailed, errno);
+      return;
     }
-    futex_wake(answer.reply.address(), 1);
+    children_[pid] = Child{record, &message};
+    if (request.process_group != 0) setpgid(pid, pid);
+    // Its identity is known before it can be reaped, and so its pid before it can be another's.
+    participant_identify(group_, record, process_identity(pid));
+    answer(words, ServedWords::kStarted, pid);
   }
 
   // The first steps of a child: its creator's state, only the descriptors that it was given, its
@@ -263,37 +312,115 @@ class Supervisor {
   AuthkeyCopy key_;
 };
 
-void tell(ServerControl& control, ServerControl::State state) {
-  control.state.store(state);
-  futex_wake(control.state.address(), INT32_MAX);
+void say(char* room, size_t size, const std::string& text) {
+  room[text.copy(room, size - 1)] = '\0';
 }
 
-// In the child of the intermediate process. The argument was copied: its block goes with that one.
+// What came to be at a birth. From the answer on the server writes nothing there any more.
+void tell(ServerBirth& birth, ServerBirth::State state) {
+  birth.state.store(state);
+  futex_wake(birth.state.address(), INT32_MAX);
+}
+
+[[noreturn]] void give_up(ServerBirth& birth, const std::string& why) {
+  say(birth.failure, sizeof birth.failure, why);
+  tell(birth, ServerBirth::kFailed);
+  _exit(1);
+}
+
+// Does what is to be preloaded, in whose time every call of this library is refused: what is
+// started here would be no child of anybody's.
+void preload(ServerBirth& birth, const std::string& packed) {
+  Result<Preload> wanted = preload_unpack(packed);
+  if (!wanted) give_up(birth, wanted.error().message);
+  set_bootstrapping(true);
+  PreloadOutcome outcome = preload_run(*wanted, birth.doing, sizeof birth.doing);
+  prctl(PR_SET_NAME, kServerName);
+  birth.doing[0] = '\0';
+  say(birth.failure, sizeof birth.failure, outcome.failure);
+  if (outcome.unusable || (!outcome.failure.empty() && wanted->on_error == PreloadErrors::kFail)) {
+    birth.unusable = 1;
+    give_up(birth, outcome.failure);
+  }
+}
+
+// The control of a server that is ready but for its name and key.
+ServerControl& make_control(Group& group, ServerBirth& birth, const ServerStart& start) {
+  Result<uint64_t> offset = space_allocate(group, sizeof(ServerControl) + start.purpose.size());
+  if (!offset) give_up(birth, offset.error().message);
+  birth.control = *offset;
+  auto* control = new (group.at(*offset)) ServerControl{};
+  control->purpose_size = static_cast<uint32_t>(start.purpose.size());
+  memcpy(reinterpret_cast<char*>(control) + sizeof *control, start.purpose.data(), start.purpose.size());
+  if (lifeline_tie_to(start.first.lifeline, -1)) {
+    control->owner = start.first.owner.word;
+  } else if (lifeline_tie_to(start.maker.lifeline, -1)) {
+    control->owner = start.maker.owner.word;
+  } else {
+    give_up(birth, "nobody is left whose life it could be tied to");
+  }
+  return *control;
+}
+
+// In the child of the intermediate process.
 int run_server(const ServerStart& start) {
   Result<Group*> joined = current_group();
   if (!joined) _exit(1);
   Group& group = **joined;
-  prctl(PR_SET_NAME, "mpc-forkserver");
-  auto& control = *reinterpret_cast<ServerControl*>(group.at(start.control));
-  if (!lifeline_tie_to(start.owner, -1)) _exit(1);
+  prctl(PR_SET_NAME, kServerName);
+  auto& birth = *reinterpret_cast<ServerBirth*>(group.at(start.birth));
+  // Who has it made may die before the first of its tree does, and the birth's memory with it.
+  Fd until_born = lifeline_tied_to(start.maker.lifeline);
+  if (!until_born) _exit(1);
+  preload(birth, start.preload);
+  ServerControl& control = make_control(group, birth, start);
   // Kept for good: a child comes out of it with what it has open.
   auto* server = new Supervisor(group, control);
-  if (Result<void> opened = server->open(); !opened) {
-    strncpy(control.failure, opened.error().message.c_str(), sizeof control.failure - 1);
-    tell(control, ServerControl::kFailed);
-    _exit(1);
-  }
-  tell(control, ServerControl::kReady);
+  if (Result<void> opened = server->open(); !opened) give_up(birth, opened.error().message);
+  birth.record = group.self.word;
+  server_publish(group, birth.control);
+  tell(birth, ServerBirth::kReady);
+  until_born.reset();
   const StartMessage* message = server->serve();
   return run_served_child(group, *message, server->key());
 }
 
-int start_server(const void* argument, size_t, const mpc_ref*, size_t) {
+std::string start_pack(const ServerStart& start) {
+  FlatWriter writer;
+  writer.put(start.birth);
+  for (const FirstProcess* each : {&start.first, &start.maker}) {
+    writer.put(each->owner);
+    writer.put(each->lifeline);
+  }
+  writer.put_text(start.purpose);
+  writer.put_text(start.preload);
+  return writer.take();
+}
+
+bool start_unpack(std::string_view bytes, ServerStart& start) {
+  FlatReader reader(bytes);
+  reader.get(start.birth);
+  for (FirstProcess* each : {&start.first, &start.maker}) {
+    reader.get(each->owner);
+    reader.get(each->lifeline);
+  }
+  reader.get_text(start.purpose);
+  reader.get_text(start.preload);
+  return reader.done();
+}
+
+int start_server(const void* argument, size_t size, const mpc_ref*, size_t) {
   ServerStart start;
-  memcpy(&start, argument, sizeof start);
+  Group* group = group_if_any();
+  if (group == nullptr || !start_unpack({static_cast<const char*>(argument), size}, start)) return 1;
   pid_t pid = fork();
-  if (pid != 0) return pid > 0 ? 0 : 1;
-  _exit(run_server(start));
+  if (pid == 0) _exit(run_server(start));
+  if (pid < 0) return 1;
+  // Not reaped yet, so that this is its pid and no other's.
+  auto& birth = *reinterpret_cast<ServerBirth*>(group->at(start.birth));
+  birth.pid = pid;
+  birth.identity = process_identity(pid);
+  return 0;
 }
 
 }  // namespace
@@ -301,8 +428,8 @@ int start_server(const void* argument, size_t, const mpc_ref*, size_t) {
 Task server_task(const ServerStart& start) {
   Task task;
   task.function = start_server;
-  task.argument.resize(sizeof start);
-  memcpy(task.argument.data(), &start, sizeof start);
+  std::string packed = start_pack(start);
+  task.argument.assign(packed.begin(), packed.end());
   return task;
 }
 
