@@ -56,6 +56,9 @@ void lifeline_return(int32_t pid);
 // Tells the thread to forget children that have ended; cheap, and done now and then by itself.
 void lifeline_tidy();
 
+// How many threads of this process are the lifeline's.
+unsigned lifeline_threads();
+
 // Ends the thread and its socket: whoever is tied to it is killed. REQUIRES: no children.
 void lifeline_end();
 
@@ -72,6 +75,7 @@ bool lifeline_tie_to(const LifelineAddress& lifeline, int fd);
 
 // Whether a descriptor is such a connection, and not a file of the program's that has its number.
 bool lifeline_is_tie(int fd);
+
 // As lifeline_tie_to(), until what it gives is closed. Empty where that one is false.
 Fd lifeline_tied_to(const LifelineAddress& lifeline);
 
