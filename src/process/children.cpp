@@ -26,7 +26,9 @@ std::vector<std::shared_ptr<Process>>& list() {
 }
 
 constexpr size_t kFewChildren = 16;
+constexpr size_t kLookedAtInTurn = 2;
 size_t look_at = kFewChildren;  // under LocalLock
+size_t next_in_turn = 0;        // under LocalLock
 
 struct Newest {
   const Process* process;
@@ -54,6 +56,27 @@ int kept_memory(Group& group) {
   return same_file(memory.fd, memory.device, memory.inode) ? memory.fd : -1;
 }
 
+// The pids of those that run; the others are forgotten.
+std::vector<int32_t> reap(const std::vector<std::shared_ptr<Process>>& processes) {
+  std::vector<int32_t> alive;
+  std::vector<std::shared_ptr<Process>> ended;
+  for (const std::shared_ptr<Process>& process : processes) {
+    if (!process->started_here()) continue;
+    if (process->reap()) {
+      (void)newest_child_pidfd(process.get());
+      ended.push_back(process);
+    } else {
+      alive.push_back(process->started_pid());
+    }
+  }
+  if (ended.empty()) return alive;
+  LocalLock lock;
+  std::erase_if(list(), [&](const std::shared_ptr<Process>& process) {
+    return std::find(ended.begin(), ended.end(), process) != ended.end();
+  });
+  return alive;
+}
+
 }  // namespace
 
 void children_add(const std::shared_ptr<Process>& process) {
@@ -71,34 +94,33 @@ std::vector<std::shared_ptr<Process>> children() {
 }
 
 // One question tells whether any child of this process waits to be reaped, the program's own
-// included. Those that something else has reaped do not show: for their sake all are looked at when
-// the list has doubled.
+// included. Those of a fork server, and those that something else has reaped, do not show: for
+// their sake a few are looked at each time, in turn, and all when the list has doubled.
 void children_reap() {
   siginfo_t info;
   info.si_pid = 0;
   int result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
-  {
+  std::vector<std::shared_ptr<Process>> some;
+  if (result != 0 || info.si_pid == 0) {
     LocalLock lock;
-    if (result == 0 && info.si_pid == 0 && list().size() < look_at) return;
+    size_t known = list().size();
+    if (known < look_at) {
+      if (result == 0) return;
+      for (size_t i = 0; i < std::min(known, kLookedAtInTurn); ++i) {
+        some.push_back(list()[next_in_turn++ % known]);
+      }
+    }
   }
-  children_alive();
+  if (some.empty()) {
+    children_alive();
+  } else {
+    reap(some);
+  }
 }
 
 std::vector<int32_t> children_alive() {
-  std::vector<int32_t> alive;
-  std::vector<std::shared_ptr<Process>> ended;
-  for (const std::shared_ptr<Process>& process : children()) {
-    if (process->reap()) {
-      (void)newest_child_pidfd(process.get());
-      ended.push_back(process);
-    } else {
-      alive.push_back(process->started_pid());
-    }
-  }
+  std::vector<int32_t> alive = reap(children());
   LocalLock lock;
-  std::erase_if(list(), [&](const std::shared_ptr<Process>& process) {
-    return std::find(ended.begin(), ended.end(), process) != ended.end();
-  });
   look_at = 2 * list().size() + kFewChildren;
   return alive;
 }

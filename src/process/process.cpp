@@ -36,6 +36,9 @@ constexpr int kServersToTry = 5;
 // How long a fork server that was told of a death may take to write it down: it is stopped, or
 // gone.
 constexpr int64_t kServerSays = 200000000;
+// How long the fork server's word alone is waited for: it comes with one wake-up. A child that runs
+// longer is waited for as any other, in case the server is killed.
+constexpr int64_t kEndsSoon = 20000000;
 
 std::string exit_text(int exit_code) {
   if (exit_code >= 0) return std::to_string(exit_code);
@@ -344,15 +347,21 @@ bool Process::reap_served(HeldPidfd& pidfd) {
 Result<bool> Process::join(Deadline deadline) {
   if (Result<void> mine = check_mine(); !mine) return mine.error();
   HeldPidfd pidfd = newest_child_pidfd(this);
-  for (;;) {
-    bool ended;
+  for (bool first = true;; first = false) {
+    bool ended = false;
+    bool ask_server = false;
     {
       std::lock_guard guard(mutex_);
       if (Result<void> open = check_open(); !open) return open.error();
       if (state_ == MPC_PROCESS_INITIAL) {
         return failure(MPC_ESTATE, "process %s was not started", plan_.name.c_str());
       }
-      ended = reap_locked(pidfd);
+      ask_server = first && served_ && state_ == MPC_PROCESS_STARTED;
+      if (!ask_server || end_record_read(group_, record_) >= 0) ended = reap_locked(pidfd);
+    }
+    if (!ended && ask_server) {
+      end_record_wait(group_, record_, deadline.left(kEndsSoon));
+      continue;
     }
     if (ended) {
       say_why_not_begun();
