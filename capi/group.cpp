@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <mpc/group.h>
 
+#include "base/deadline.hpp"
 #include "boundary.hpp"
+#include "group/join_path.hpp"
 #include "group/object.hpp"
 #include "group/participant.hpp"
 #include "group/space.hpp"
 #include "group/sweep.hpp"
 #include "process/children.hpp"
+#include "process/listen.hpp"
 #include "process/server_link.hpp"
 
 namespace mpc {
@@ -66,10 +69,30 @@ mpc_status mpc_group_leave(void) {
                           "first",
                           handles, children);
     }
+    if (Result<void> ended = mpc::group_unlisten(); !ended) return ended;
     if (mpc::Group* group = mpc::group_if_any()) mpc::servers_end(*group);
     mpc::children_forget();
     mpc::leave_group();
     return {};
+  });
+}
+
+mpc_status mpc_group_listen(const char* path) {
+  return mpc::guarded_in_group([&](Group& group) -> Result<void> {
+    if (path == nullptr) return mpc::null_argument("path");
+    return mpc::group_listen(group, path);
+  });
+}
+
+mpc_status mpc_group_unlisten(void) {
+  return mpc::guarded([] { return mpc::group_unlisten(); });
+}
+
+mpc_status mpc_group_join_path(const char* path, int64_t timeout_ns) {
+  mpc::Deadline deadline = mpc::Deadline::after(timeout_ns);
+  return mpc::guarded([&]() -> Result<void> {
+    if (path == nullptr) return mpc::null_argument("path");
+    return mpc::group_join_path(path, deadline);
   });
 }
 

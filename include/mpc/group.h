@@ -5,7 +5,8 @@
  *
  * A group is a tree of processes: the first one that uses the library, and all that descend from
  * it through the library. It comes into being at the first call that needs it; most programs never
- * name it. A child of the program's own fork() becomes a new participant at its first call.
+ * name it. A child of the program's own fork() becomes a new participant at its first call. A
+ * program that is no descendant can join through a socket, if a participant listens at one.
  *
  * Group memory is one anonymous, sealed memory file: it has no name, nothing of it is left when
  * every participant is gone (killed or not), and the limits of /dev/shm do not apply to it. It is
@@ -90,7 +91,7 @@ MPC_API MPC_NODISCARD mpc_status mpc_group_configure(const mpc_group_options* op
 MPC_API MPC_NODISCARD mpc_status mpc_group_join(void);
 
 /**
- * Ends this process's part in the group and gives back its mapping, descriptors and thread.
+ * Ends this process's part in the group and gives back its mapping, descriptors and threads.
  *
  * What is private to this process is freed. The library is then as unused; the next call that
  * needs a group makes a new one.
@@ -102,6 +103,72 @@ MPC_API MPC_NODISCARD mpc_status mpc_group_join(void);
  * Blocks: never. Threads: no other thread may be inside a call. Since: 0.1.
  */
 MPC_API MPC_NODISCARD mpc_status mpc_group_leave(void);
+
+/**
+ * Lets other programs of the same user join the group: listens at a Unix socket until
+ * mpc_group_unlisten() or the end of this process. Nobody listens unless this is called.
+ *
+ * Any participant may do it, each at one path. Those who join by mpc_group_join_path() are known by
+ * the kernel's word to have the effective user id that this process has now; all others are hung up
+ * on. A child, forked or started, does not listen on its parent's behalf. The program has nothing
+ * to do for those who come: a kernel thread of the library's own answers them, holding socket and
+ * memory in a descriptor table that no code of the program reaches.
+ *
+ * When the process exits in good order the path is removed before finalizers of a lower priority
+ * than 0 run, and is left alone if it is another's by then. One that was killed leaves it, and the
+ * next who listens there replaces it. Nothing else at the path is ever removed.
+ *
+ * @param path  Of the socket, at most 107 bytes; its folder must exist. Rights are the user's
+ * alone.
+ *              "@name" is an abstract socket, which is in no folder.
+ * @return MPC_OK         Who knows the path can join from now on.
+ *         MPC_ESTATE     This process listens already, or at the path there is something else:
+ *                        somebody who listens, another user's socket, a file that is no socket.
+ *         MPC_ESYSTEM    The kernel refused: the folder is missing or may not be written to, or
+ *                        nobody has a descriptor of the memory; the message tells.
+ *         MPC_ETIMEDOUT  For a second somebody held the lock (flock) of the folder, which who
+ *                        begins to listen takes for a moment.
+ *
+ * Blocks: at most a second. Threads: any. Fork: see above. Since: 0.1.
+ */
+MPC_API MPC_NODISCARD mpc_status mpc_group_listen(const char* path);
+
+/**
+ * Stops listening and removes the path. Those who have joined stay.
+ *
+ * @return MPC_OK       Nobody can join through this process any more; also where it did not listen.
+ *         MPC_ESYSTEM  The kernel had no socket to spare; the path is gone all the same.
+ *
+ * Blocks: never. Threads: any. Since: 0.1.
+ */
+MPC_API mpc_status mpc_group_unlisten(void);
+
+/**
+ * Makes this process a participant of the group of another program, which listens at a path.
+ *
+ * It must not belong to a group yet, so this comes before all other calls but the configuration,
+ * which does not apply. From then on it is a participant like any other: it attaches what refs it
+ * is told, which are plain bytes (in a file, a pipe, an argument), starts children of its own, and
+ * leaves by mpc_group_leave(). It has no parent, and lives on when the others end; so does the
+ * memory. What it leaves when it is killed, others sweep.
+ *
+ * @param path        As given to mpc_group_listen().
+ * @param timeout_ns  For the answer of who listens; nobody is waited for who does not listen yet.
+ * @return MPC_OK             This process is a participant.
+ *         MPC_ESTATE         It belongs to a group already: leave that first by mpc_group_leave().
+ *         MPC_ECLOSED        Nobody listens: no such path, or nobody behind it, or it ended.
+ *         MPC_ETIMEDOUT      Who listens did not answer; it may be stopped. Try again.
+ *         MPC_EGROUP         Who listens is of another user, or is no group of libmpc.
+ *         MPC_ELAYOUT        It is of a version with another memory layout.
+ *         MPC_ENOTSUP        It is in another pid namespace.
+ *         MPC_EPARTICIPANTS  4,096 processes are in the group already.
+ *         MPC_ESYSTEM        The kernel refused; also where the address of the group's memory is
+ *                            not free in this process, or RLIMIT_AS has no room for it.
+ *
+ * Unless it is MPC_OK, this process is as it was. Blocks: up to `timeout_ns`. Threads: any.
+ * Since: 0.1.
+ */
+MPC_API MPC_NODISCARD mpc_status mpc_group_join_path(const char* path, int64_t timeout_ns);
 
 /**
  * Allocates a block of group memory, private to this process until it is published.

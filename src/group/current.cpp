@@ -16,6 +16,7 @@
 
 #include "base/child_page.hpp"
 #include "base/deadline.hpp"
+#include "base/fd.hpp"
 #include "base/local_lock.hpp"
 #include "group/attachment.hpp"
 #include "group/participant.hpp"
@@ -110,6 +111,23 @@ Result<Group*> join_after_fork() {
   return group;
 }
 
+Error not_begun() {
+  return failure(MPC_EBOOTSTRAP,
+                 "this process is a child that has not begun yet; a constructor of the program "
+                 "cannot use the library there, its functions can");
+}
+
+// What this process holds of a group that it is no participant of, or not any more.
+// REQUIRES: LocalLock.
+void let_go_of(Group& group) {
+  Mapping mapping = group.mapping();
+  spare_clear();
+  if (same_file(mapping.fd, mapping.device, mapping.inode)) close(mapping.fd);
+  unmap_group_memory(mapping);
+  if (current.mark != nullptr) munmap(std::exchange(current.mark, nullptr), kMarkSize);
+  group.~Group();
+}
+
 }  // namespace
 
 bool forked() {
@@ -130,11 +148,7 @@ Result<void> choose_group(const GroupChoice& choice) {
 void set_bootstrapping(bool bootstrapping) { current.bootstrapping.store(bootstrapping); }
 
 Result<Group*> current_group() {
-  if (current.bootstrapping.load(std::memory_order_relaxed)) {
-    return failure(MPC_EBOOTSTRAP,
-                   "this process is a child that has not begun yet; a constructor of the program "
-                   "cannot use the library there, its functions can");
-  }
+  if (current.bootstrapping.load(std::memory_order_relaxed)) return not_begun();
   Group* group = current.group.load(std::memory_order_acquire);
   if (group != nullptr) {
     if (!forked()) return group;
@@ -168,6 +182,39 @@ Result<Group*> adopt_group(int fd, uintptr_t base, uint64_t size, Owner reserved
   return group;
 }
 
+Result<void> may_join_group() {
+  if (current.bootstrapping.load(std::memory_order_relaxed)) return not_begun();
+  if (current.group.load() == nullptr) return {};
+  return failure(MPC_ESTATE,
+                 "this process belongs to a group already; join the other one before anything "
+                 "else, or leave this one first by mpc_group_leave()");
+}
+
+Result<Group*> join_group(int fd, uintptr_t base, uint64_t size) {
+  Fd file(fd);
+  LocalLock lock;
+  // Another thread may have made a group meanwhile.
+  if (Result<void> may = may_join_group(); !may) return may.error();
+  Result<Mapping> mapping = attach_group_memory_there(file.release(), base, size);
+  if (!mapping) return mapping.error();
+  Result<Group> opened = Group::open(*mapping);
+  if (!opened) {
+    close(mapping->fd);
+    unmap_group_memory(*mapping);
+    return opened.error();
+  }
+  Group* group = new (current.room) Group(std::move(*opened));
+  spare_set(mapping->fd);
+  Result<void> joined = mark_process() ? participant_join(*group, "MainProcess")
+                                       : failure(MPC_ENOMEM, "the system has no memory for a page");
+  if (!joined) {
+    let_go_of(*group);
+    return joined.error();
+  }
+  current.group.store(group);
+  return group;
+}
+
 MPC_CHILD_CODE Group* group_if_any() { return current.group.load(std::memory_order_acquire); }
 
 MPC_CHILD_CODE bool become_child(Group& group, Owner reserved, Owner starter) {
@@ -181,12 +228,7 @@ void leave_group() {
   if (group == nullptr) return;
   participant_leave(*group);
   current.group.store(nullptr);
-  Mapping mapping = group->mapping();
-  spare_clear();
-  if (same_file(mapping.fd, mapping.device, mapping.inode)) close(mapping.fd);
-  unmap_group_memory(mapping);
-  if (current.mark != nullptr) munmap(std::exchange(current.mark, nullptr), kMarkSize);
-  group->~Group();
+  let_go_of(*group);
 }
 
 }  // namespace mpc

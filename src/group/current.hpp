@@ -28,6 +28,13 @@ bool become_child(Group& group, Owner reserved, Owner starter);
 // The process is `reserved`. MPC_ESTATE if its starter is dead.
 Result<Group*> adopt_group(int fd, uintptr_t base, uint64_t size, Owner reserved, Owner starter);
 
+// Makes this process, which belongs to no group, a participant of the one whose memory file `fd`
+// is, mapped at `base`. Takes the descriptor over. MPC_ESTATE if the process belongs to one by now.
+Result<Group*> join_group(int fd, uintptr_t base, uint64_t size);
+
+// Whether this process may do that; MPC_ESTATE if it belongs to a group.
+Result<void> may_join_group();
+
 // While true, current_group() answers MPC_EBOOTSTRAP: in a fresh image before it is what it is to
 // be, so that a global constructor which starts processes does not multiply.
 void set_bootstrapping(bool bootstrapping);

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 
 #include "base/child_page.hpp"
 #include "base/fd.hpp"
+#include "os/bare_thread.hpp"
 #include "os/futex.hpp"
 #include "os/raw_syscall.hpp"
 
@@ -32,17 +32,12 @@ namespace {
 constexpr size_t kStackSize = size_t{32} * 1024;
 constexpr int kBacklog = 4096;
 constexpr unsigned kStartsBetweenTidying = 32;
-constexpr long kClosedOneByOne = 65536;
 
 struct Keeper {
-  pid_t process = 0;               // whose it is: a forked child has none of its own
-  std::atomic<uint32_t> ready{0};  // 0: starting; 1: listening; else errno + 1
+  pid_t process = 0;  // whose it is: a forked child has none of its own
+  BareThread thread;  // keeps the memory's descriptor
   std::atomic<uint32_t> pokes{0};
-  std::atomic<uint32_t> stop{0};
-  std::atomic<int32_t> tid{0};  // cleared and woken by the kernel when the thread is gone
   unsigned starts = 0;
-  bool copied_table = false;
-  int memory_fd = -1;   // stays open in the thread's table
   int connection = -1;  // the one that is lent
   std::atomic<int32_t> lent_to{0};
   sockaddr_un name{};
@@ -70,23 +65,8 @@ alignas(64) char keeper_stack[kStackSize];
   }
 }
 
-// Runs on the bare kernel thread: no C library, no thread-local storage, no instrumentation. Its
-// errno, stack protector and so on would be those of the thread that made it.
-__attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"),
-               noinline)) int
-keep(void*) {
-  // An empty table of its own, in one step: nothing of the program's is kept open here.
-  long result = 0;
-  if (keeper.copied_table) {
-    for (long fd = 0; fd < kClosedOneByOne; ++fd) {
-      if (fd != keeper.memory_fd) raw_syscall(SYS_close, fd);
-    }
-  } else if (keeper.memory_fd > 0) {
-    result = raw_syscall(SYS_close_range, 0, keeper.memory_fd - 1, CLOSE_RANGE_UNSHARE);
-    if (result >= 0) result = raw_syscall(SYS_close_range, keeper.memory_fd + 1, ~0u, 0);
-  } else {
-    result = raw_syscall(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE);
-  }
+MPC_BARE int keep(void*) {
+  long result = bare_thread_empty_table(keeper.thread);
   if (result >= 0) {
     result = raw_syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   }
@@ -100,11 +80,10 @@ keep(void*) {
     result = raw_syscall(SYS_getsockname, 0, reinterpret_cast<long>(&keeper.name),
                          reinterpret_cast<long>(&keeper.name_length));
   }
-  keeper.ready.store(result == 0 ? 1 : static_cast<uint32_t>(-result) + 1);
-  raw_syscall(SYS_futex, reinterpret_cast<long>(&keeper.ready), FUTEX_WAKE, 1);
+  bare_thread_ready(keeper.thread, result);
   if (result == 0) {
     uint32_t seen = 0;
-    while (keeper.stop.load() == 0) {
+    while (keeper.thread.stop.load() == 0) {
       uint32_t now = keeper.pokes.load();
       if (now == seen) {
         raw_syscall(SYS_futex, reinterpret_cast<long>(&keeper.pokes), FUTEX_WAIT, seen);
@@ -114,8 +93,7 @@ keep(void*) {
       tidy_connections();
     }
   }
-  raw_syscall(SYS_exit, 0);
-  return 0;
+  return bare_thread_exit();
 }
 
 void poke() {
@@ -123,52 +101,16 @@ void poke() {
   futex_wake(&keeper.pokes, 1);
 }
 
-void wait_until_gone() {
-  while (int32_t tid = keeper.tid.load()) {
-    futex_wait(&keeper.tid, static_cast<uint32_t>(tid), 1000000000);
-  }
-}
-
-Result<void> start_keeper_thread(bool copied_table) {
-  keeper.ready.store(0);
+Result<void> start_keeper() {
   keeper.pokes.store(0);
-  keeper.stop.store(0);
   keeper.starts = 0;
-  keeper.copied_table = copied_table;
-
-  // The thread inherits the mask: nothing of the program's must run on it.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  int flags = CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-              CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | (copied_table ? 0 : CLONE_FILES);
-  int result =
-      clone(keep, keeper_stack + kStackSize, flags, nullptr, &keeper.tid, nullptr, &keeper.tid);
-  int error = errno;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (result < 0) return system_failure("clone of the thread that children are tied to", error);
-
-  while (keeper.ready.load() == 0) futex_wait(&keeper.ready, 0, 1000000000);
-  uint32_t ready = keeper.ready.load();
-  if (ready != 1) {
-    wait_until_gone();
-    return system_failure("the socket that children are tied to", static_cast<int>(ready) - 1);
-  }
+  int error = bare_thread_start(keeper.thread, keep, keeper_stack, kStackSize);
+  if (error != 0) return system_failure("the thread that children are tied to", error);
   if (keeper.name_length > sizeof LifelineAddress::bytes) {
     return failure(MPC_EINTERNAL, "the kernel chose an unexpectedly long socket name");
   }
   keeper.process = getpid();
   return {};
-}
-
-// A sandbox whose profile is older than close_range() answers EPERM to it. There the thread begins
-// with a copy of the program's table, and empties it one by one.
-Result<void> start_keeper() {
-  Result<void> started = start_keeper_thread(false);
-  uint32_t ready = keeper.ready.load();
-  if (started || (ready != EPERM + 1 && ready != ENOSYS + 1)) return started;
-  return start_keeper_thread(true);
 }
 
 // The signal that a connection sends. It is also what tells the one that is lent from a file of the
@@ -208,9 +150,8 @@ void drop_connection() {
 
 Result<Tie> lifeline_offer(int memory_fd) {
   if (keeper.process != getpid()) {
-    keeper.memory_fd = memory_fd;
+    keeper.thread.kept_fd = memory_fd;
     // In a forked child the parent's thread does not exist; its stack was copied and can serve.
-    keeper.tid.store(0);
     drop_connection();
     if (Result<void> started = start_keeper(); !started) return started.error();
   }
@@ -244,9 +185,9 @@ unsigned lifeline_threads() { return keeper.process == getpid() ? 1 : 0; }
 void lifeline_end() {
   drop_connection();
   if (keeper.process != getpid()) return;
-  keeper.stop.store(1);
+  keeper.thread.stop.store(1);
   poke();
-  wait_until_gone();
+  bare_thread_join(keeper.thread);
   keeper.process = 0;
 }
 

@@ -8,9 +8,7 @@
 // Why so: a parent-death signal fires when the forking *thread* ends, and is lost over some execs.
 // A pipe's write end in the program's own table is closed by a program that closes what it did not
 // open, which would kill its children, and is inherited by its own forks, which would keep orphans
-// alive. A watching thread in each child costs as much as the fork itself. The thread here is made
-// by clone() and not by pthread_create(), because the C library would wait for it where a program
-// leaves main by pthread_exit().
+// alive. A watching thread in each child costs as much as the fork itself.
 #ifndef MPC_OS_LIFELINE_HPP
 #define MPC_OS_LIFELINE_HPP
 

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +23,8 @@ namespace mpc {
 namespace {
 
 constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, since 5.14
-constexpr size_t kPage = 4096;      // the least page size; larger ones only round more
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+constexpr size_t kPage = 4096;  // the least page size; larger ones only round more
 
 uint64_t limit_of(__rlimit_resource_t resource) {
   rlimit limit;
@@ -110,6 +113,34 @@ Result<void> open_mapping(char* base, uint64_t size) {
   return {};
 }
 
+Error no_room(uintptr_t base, uint64_t size, int error) {
+  Error failed = system_failure("mmap of group memory", error);
+  char where[64];
+  snprintf(where, sizeof where, ": %llu MiB from %#llx on",
+           static_cast<unsigned long long>(size >> 20), static_cast<unsigned long long>(base));
+  failed.message += where;
+  failed.message += error == EEXIST
+                        ? " are not free here; join before something else is mapped there"
+                        : " do not fit; raise RLIMIT_AS, or give the group less address space "
+                          "(mpc_group_configure)";
+  return failed;
+}
+
+Result<Mapping> attach(int fd, uintptr_t base, uint64_t size, bool anywhere) {
+  Fd file = above_standard(Fd(fd));
+  struct stat st;
+  if (!file || fstat(file.get(), &st) != 0) return system_failure("fstat of group memory", errno);
+  if (static_cast<uint64_t>(st.st_size) != size) {
+    return failure(MPC_EGROUP, "the descriptor that was handed on is not the group's memory");
+  }
+  char* at = map_at(base, size, file.get());
+  if (at == nullptr && anywhere) at = map_at(0, size, file.get());
+  if (at == nullptr) return no_room(base, size, errno);
+  if (Result<void> opened = open_mapping(at, size); !opened) return opened.error();
+  fcntl(file.get(), F_SETFD, FD_CLOEXEC);
+  return Mapping{at, size, file.release(), st.st_dev, st.st_ino};
+}
+
 }  // namespace
 
 Result<Mapping> map_group_memory(uint64_t wanted, uint64_t least) {
@@ -144,7 +175,7 @@ Result<Mapping> map_group_memory(uint64_t wanted, uint64_t least) {
   mapping.base = base;
   mapping.size = size;
   if (fd) {
-    fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    fcntl(fd.get(), F_ADD_SEALS, kSeals);
     struct stat st;
     if (fstat(fd.get(), &st) == 0) {
       mapping.device = st.st_dev;
@@ -158,18 +189,22 @@ Result<Mapping> map_group_memory(uint64_t wanted, uint64_t least) {
 }
 
 Result<Mapping> attach_group_memory(int fd, uintptr_t base, uint64_t size) {
-  Fd file = above_standard(Fd(fd));
+  return attach(fd, base, size, true);
+}
+
+Result<Mapping> attach_group_memory_there(int fd, uintptr_t base, uint64_t size) {
+  return attach(fd, base, size, false);
+}
+
+bool is_sealed_memory(int fd, uint64_t& out_size) {
   struct stat st;
-  if (!file || fstat(file.get(), &st) != 0) return system_failure("fstat of group memory", errno);
-  if (static_cast<uint64_t>(st.st_size) != size) {
-    return failure(MPC_EGROUP, "the descriptor that was handed on is not the group's memory");
-  }
-  char* at = map_at(base, size, file.get());
-  if (at == nullptr) at = map_at(0, size, file.get());
-  if (at == nullptr) return system_failure("mmap of group memory", errno);
-  if (Result<void> opened = open_mapping(at, size); !opened) return opened.error();
-  fcntl(file.get(), F_SETFD, FD_CLOEXEC);
-  return Mapping{at, size, file.release(), st.st_dev, st.st_ino};
+  struct statfs fs;
+  int seals = fcntl(fd, F_GET_SEALS);
+  if (seals < 0 || (seals & kSeals) != kSeals || (seals & F_SEAL_WRITE) != 0) return false;
+  // One in huge pages may have none to give when it is touched, which is a fatal signal.
+  if (fstat(fd, &st) != 0 || fstatfs(fd, &fs) != 0 || fs.f_type == HUGETLBFS_MAGIC) return false;
+  out_size = static_cast<uint64_t>(st.st_size);
+  return true;
 }
 
 void unmap_group_memory(Mapping& mapping) {

@@ -37,6 +37,13 @@ Result<Mapping> map_group_memory(uint64_t wanted, uint64_t least);
 // descriptor over.
 Result<Mapping> attach_group_memory(int fd, uintptr_t base, uint64_t size);
 
+// As attach_group_memory(), but at no other address.
+Result<Mapping> attach_group_memory_there(int fd, uintptr_t base, uint64_t size);
+
+// Whether a descriptor is that of a memory file which nobody can resize, so that to read within its
+// `out_size` bytes is safe.
+bool is_sealed_memory(int fd, uint64_t& out_size);
+
 void unmap_group_memory(Mapping& mapping);
 
 // Backs the pages from `address` on; false where the kernel has no memory for them. Their contents
