@@ -32,7 +32,7 @@ Error nobody_listens(const char* path, int error) {
   return failure(MPC_ECLOSED,
                  "nobody listens at %s (%s); let a participant of the group call "
                  "mpc_group_listen() first",
-                 path, strerror(error));
+                 path, strerrorname_np(error));
 }
 
 Error no_group(const char* path, const char* why) {

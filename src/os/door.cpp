@@ -98,20 +98,29 @@ alignas(64) char door_stack[kStackSize];
   return raw_syscall(SYS_listen, kListener, kBacklog);
 }
 
+[[gnu::always_inline]] inline void attend_until_stopped() {
+  while (door.thread.stop.load() == 0) {
+    raw_syscall(SYS_ppoll, reinterpret_cast<long>(door.polled), 2, 0, 0, 0);
+    char byte;
+    if (door.polled[kBell].revents != 0) {
+      raw_syscall(SYS_recvfrom, kBell, reinterpret_cast<long>(&byte), 1, MSG_DONTWAIT, 0, 0);
+    }
+    serve_all();
+  }
+}
+
 MPC_BARE int attend(void*) {
   long result = bare_thread_empty_table(door.thread);
-  if (result >= 0) result = begin_to_listen();
-  bare_thread_ready(door.thread, result);
-  if (result == 0) {
-    while (door.thread.stop.load() == 0) {
-      raw_syscall(SYS_ppoll, reinterpret_cast<long>(door.polled), 2, 0, 0, 0);
-      char byte;
-      if (door.polled[kBell].revents != 0) {
-        raw_syscall(SYS_recvfrom, kBell, reinterpret_cast<long>(&byte), 1, MSG_DONTWAIT, 0, 0);
-      }
-      serve_all();
-    }
+  if (result < 0) {
+    bare_thread_ready(door.thread, result);  // the table may still be the program's
+    return bare_thread_exit();
   }
+  result = begin_to_listen();
+  bare_thread_ready(door.thread, result);
+  if (result == 0) attend_until_stopped();
+  // The thread's end is told before its table is taken down, and the name may be wanted at once.
+  raw_syscall(SYS_close, kListener);
+  raw_syscall(SYS_close, kBell);
   return bare_thread_exit();
 }
 
