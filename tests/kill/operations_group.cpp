@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstring>
+#include <string>
 
 #include "books.hpp"
 #include "census.hpp"
@@ -46,6 +47,32 @@ class Join : public Case {
   }
 };
 
+// The driver listens from the first time on.
+const char* listening_name() {
+  static std::string name;
+  if (name.empty()) {
+    name = "@libmpc-kill-" + std::to_string(getpid());
+    expect_ok(mpc_group_listen(name.c_str()), "mpc_group_listen");
+  }
+  return name.c_str();
+}
+
+// A process that was forked by the driver is one that belongs to no group when it has left.
+void leave_what_was_inherited() {
+  must(mpc_group_join(), "mpc_group_join");
+  must(mpc_group_leave(), "mpc_group_leave");
+}
+
+class JoinPath : public Join {
+ public:
+  void prepare() override { name_ = listening_name(); }
+  void set_up() override { leave_what_was_inherited(); }
+  void operate() override { must(mpc_group_join_path(name_, MPC_FOREVER), "mpc_group_join_path"); }
+
+ private:
+  const char* name_ = nullptr;
+};
+
 class Leave : public Case {
  public:
   void set_up() override {
@@ -64,6 +91,17 @@ void join_and_leave(uint32_t times) {
   for (uint32_t i = 0; i < times; ++i) {
     in_child([] {
       must(mpc_group_join(), "mpc_group_join");
+      must(mpc_group_leave(), "mpc_group_leave");
+    });
+  }
+}
+
+void join_path_and_leave(uint32_t times) {
+  const char* name = listening_name();
+  for (uint32_t i = 0; i < times; ++i) {
+    in_child([name] {
+      leave_what_was_inherited();
+      must(mpc_group_join_path(name, MPC_FOREVER), "mpc_group_join_path");
       must(mpc_group_leave(), "mpc_group_leave");
     });
   }
@@ -174,6 +212,8 @@ void alloc_and_free_large(uint32_t times) { alloc_and_free_some(kLarge, times); 
 std::vector<Operation> group_operations() {
   return {
       {"join", [] { return std::make_unique<Join>(); }, join_and_leave},
+      // A process that joins twice for each.
+      {"join.path", [] { return std::make_unique<JoinPath>(); }, join_path_and_leave, 100},
       {"leave", [] { return std::make_unique<Leave>(); }, join_and_leave},
       {"alloc.small", [] { return std::make_unique<Alloc<kSmall>>(); }, alloc_and_free_small},
       // On a kernel before 5.14 each page is touched: hundreds of places of one kind.

@@ -286,6 +286,8 @@ def python_examples_run(readme, source, build, scratch):
         "pool_map.py": f"{squares}\n",
         "ffi_process.py": "greeter: hello, Ada\njoined, exit code 7\n",
         "ffi_block.py": f"the child ended with 0\nit wrote: {squares}\n",
+        "ffi_join.py": "the one who joined reads: hello, whoever joins\n"
+        "the one who listens reads: hello, whoever listens\n",
     }
     examples = {path.name for path in (source / "examples").glob("*.py")}
     require(examples == set(outputs), f"the Python examples are {sorted(examples)}")
