@@ -2,7 +2,9 @@
 // Joining where who listens is no group of libmpc, or a group that does not fit: each is told, and
 // nothing is mapped, kept open or touched that could be a fatal signal.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 
 #include <functional>
 #include <vector>
@@ -48,6 +50,14 @@ void send_with(int client, const void* bytes, size_t size, const std::vector<int
     memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size() * sizeof(int));
   }
   EXPECT_EQ(sendmsg(client, &message, MSG_NOSIGNAL), static_cast<ssize_t>(size));
+}
+
+// Fills a place of the queue, if there is one.
+int raw_client_at_once(const std::string& path) {
+  sockaddr_un address = address_of(path);
+  int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  (void)connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  return fd;
 }
 
 // Prints what it was told.
@@ -173,6 +183,26 @@ TEST_F(JoinListenerTest, WhoDoesNotAnswerIsWaitedForUntilTheDeadline) {
   }
   // By now the queue is full, so that connecting alone takes the time.
   EXPECT_EQ(mpc_group_join_path(folder_.socket().c_str(), kShort), MPC_ETIMEDOUT);
+}
+
+TEST_F(JoinListenerTest, P20SignalsNeitherEndNorLengthenTheWait) {
+  constexpr int64_t kTimeout = 200'000'000;
+  std::vector<int> clients;
+  for (bool full : {false, true}) {
+    pid_t joiner = fork_and([&] {
+      struct sigaction action = {};
+      action.sa_handler = [](int) {};
+      MUST(sigaction(SIGALRM, &action, nullptr) == 0);
+      itimerval often{{0, 1000}, {0, 1000}};
+      MUST(setitimer(ITIMER_REAL, &often, nullptr) == 0);
+      int64_t begun = now_ns();
+      MUST(mpc_group_join_path(folder_.socket().c_str(), kTimeout) == MPC_ETIMEDOUT);
+      return now_ns() - begun >= kTimeout - kTolerance ? 0 : 1;
+    });
+    EXPECT_EQ(wait_for(joiner), 0) << full;
+    for (int i = 0; i < 2; ++i) clients.push_back(raw_client_at_once(folder_.socket()));
+  }
+  for (int client : clients) close(client);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 
@@ -358,6 +359,33 @@ TEST(JoinPathProgramTest, AnAbstractNameIsInNoFolder) {
   EXPECT_EQ(run_program("joins_and_leaves", {name}), 0);
   EXPECT_EQ(mpc_group_leave(), MPC_OK);
   EXPECT_EQ(mpc_group_join_path(name.c_str(), MPC_FOREVER), MPC_ECLOSED);
+}
+
+MPC_PROGRAM(listens_and_closes_all_descriptors) {
+  MUST(mpc_group_listen(arguments[0].c_str()) == MPC_OK);
+  MUST(syscall(SYS_close_range, 3, ~0u, 0) == 0);
+  MUST(run_program("joins_and_leaves", {arguments[0]}) == 0);
+  MUST(mpc_group_unlisten() == MPC_OK && !is_there(arguments[0]));
+  // The thread has the memory's descriptor no longer, and nobody else has one.
+  MUST(mpc_group_listen(arguments[0].c_str()) == MPC_ESYSTEM && !is_there(arguments[0]));
+  return 0;
+}
+
+TEST(JoinPathProgramTest, AProgramThatClosesAllDescriptorsListensOn) {
+  SocketFolder folder;
+  EXPECT_EQ(run_program("listens_and_closes_all_descriptors", {folder.socket()}), 0);
+}
+
+MPC_PROGRAM(listens_and_replaces_itself) {
+  MUST(mpc_group_listen(arguments[0].c_str()) == MPC_OK);
+  execl("/bin/sh", "sh", "-c", "exit 0", nullptr);
+  return 1;
+}
+
+TEST(JoinPathProgramTest, AProgramThatReplacesItselfByExecListensNoMore) {
+  SocketFolder folder;
+  EXPECT_EQ(run_program("listens_and_replaces_itself", {folder.socket()}), 0);
+  EXPECT_EQ(mpc_group_join_path(folder.socket().c_str(), kLongEnough), MPC_ECLOSED);
 }
 
 // --- the state of who comes ----------------------------------------------------------------------
