@@ -29,8 +29,9 @@ uint64_t count_participants(const Group& group) {
   uint64_t count = 0;
   uint32_t high = group.header().participants_high.load();
   for (uint32_t i = 0; i < high; ++i) {
-    ParticipantWord now{group.participant(i).state.load()};
-    if (now.state() == ParticipantState::kLive) ++count;
+    const Participant& record = group.participant(i);
+    ParticipantWord now{record.state.load()};
+    if (now.state() == ParticipantState::kLive && record.server.load() == 0) ++count;
   }
   return count;
 }

@@ -258,7 +258,7 @@ struct Participant {
   Word<uint64_t> signals;
   Word<uint32_t> signals_known;
   Word<uint32_t> server;  // a fork server's: offset / 64 of its ServerControl; 0: it is none
-  Word<uint64_t> end;  // how it ended, by the fork server that reaped it: participant.hpp
+  Word<uint64_t> end;     // how it ended, by the fork server that reaped it: participant.hpp
   char name[64];
   Word<uint64_t> region_marks[16];  // bit (region % 1024): may own something there
   IntentSlot intents[kIntentsPerParticipant];

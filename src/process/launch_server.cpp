@@ -14,6 +14,7 @@
 #include "group/sweep.hpp"
 #include "os/futex.hpp"
 #include "os/identity.hpp"
+#include "os/spare_descriptor.hpp"
 #include "process/function_name.hpp"
 #include "process/launcher.hpp"
 #include "process/server_link.hpp"
@@ -61,20 +62,18 @@ Sent sent_as(ssize_t sent) {
 
 // As long as the server gets on with what is before this: room is waited for in the kernel, where
 // those who wait have their turns.
-Sent send_packet(Group& group, const Server& server, const msghdr& packet) {
-  Fd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket_fd) return Sent::kFailed;
-  Sent sent = sent_as(sendmsg(socket_fd.get(), &packet, MSG_NOSIGNAL | MSG_DONTWAIT));
+Sent send_packet(int socket_fd, Group& group, const Server& server, const msghdr& packet) {
+  Sent sent = sent_as(sendmsg(socket_fd, &packet, MSG_NOSIGNAL | MSG_DONTWAIT));
   if (sent != Sent::kNoRoom) return sent;
   timeval tick{0, kTick / 1000};
-  setsockopt(socket_fd.get(), SOL_SOCKET, SO_SNDTIMEO, &tick, sizeof tick);
+  setsockopt(socket_fd, SOL_SOCKET, SO_SNDTIMEO, &tick, sizeof tick);
   Patience patience(group, server);
   while (sent == Sent::kNoRoom) {
     if (patience.over()) {
       process_kill(server.pid, server.identity);
       return Sent::kNobodyThere;
     }
-    sent = sent_as(sendmsg(socket_fd.get(), &packet, MSG_NOSIGNAL));
+    sent = sent_as(sendmsg(socket_fd, &packet, MSG_NOSIGNAL));
     if (sent == Sent::kNoRoom && errno == ETOOMANYREFS) {
       timespec nap{0, kNap};
       nanosleep(&nap, nullptr);
@@ -83,7 +82,7 @@ Sent send_packet(Group& group, const Server& server, const msghdr& packet) {
   return sent;
 }
 
-Sent send_request(Group& group, const Server& server, const ServerRequest& request,
+Sent send_request(int socket_fd, Group& group, const Server& server, const ServerRequest& request,
                   const std::vector<int>& fds) {
   alignas(cmsghdr) char room[CMSG_SPACE(kServerDescriptors * sizeof(int))] = {};
   sockaddr_un name;
@@ -103,7 +102,7 @@ Sent send_request(Group& group, const Server& server, const ServerRequest& reque
     rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
     memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
   }
-  return send_packet(group, server, packet);
+  return send_packet(socket_fd, group, server, packet);
 }
 
 // The child's descriptors: what was chosen for it, the creator's output and error, and the tie.
@@ -175,6 +174,9 @@ Result<Started> launch_server(Group& group, const StartRequest& request) {
   if (!message) return message.error();
   ServedWords& words = (*message)->served_words();
 
+  // Before the tie, which the child can make itself where no descriptor is left.
+  Fd socket_fd(with_spare([] { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }));
+  if (!socket_fd) return system_failure("asking the fork server", errno);
   Fd tie;
   if (!request.detach) tie = lifeline_connection(request.tie);
   ServerRequest packet{};
@@ -190,7 +192,7 @@ Result<Started> launch_server(Group& group, const StartRequest& request) {
 
   const Server& server = *request.server;
   memcpy(packet.key, server.key, sizeof packet.key);
-  Sent sent = send_request(group, server, packet, *fds);
+  Sent sent = send_request(socket_fd.get(), group, server, packet, *fds);
   int error = errno;
   explicit_bzero(&packet.key, sizeof packet.key);
   explicit_bzero(&packet.authkey, sizeof packet.authkey);

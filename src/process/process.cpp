@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.hpp"
 #include "group/participant.hpp"
@@ -92,18 +93,8 @@ Self Process::child_of_this_process() const {
 
 Result<void> Process::start() {
   if (Result<void> mine = check_mine(); !mine) return mine;
-  children_reap();
-  std::string warning;
-  Result<void> started = start_locked(warning);
-  if (!warning.empty()) log_line(MPC_LOG_WARNING, "%s", warning.c_str());
-  if (started && log_wanted(MPC_LOG_INFO)) {
-    log_line(MPC_LOG_INFO, "started %s as process %d", plan_.name.c_str(), pid_);
-  }
-  return started;
-}
-
-// `warning`: what is to be logged when no lock is held.
-Result<void> Process::start_locked(std::string& warning) {
+  // Not for one of the library's own, which is started with locks held.
+  if (!plan_.unnumbered) children_reap();
   std::lock_guard guard(mutex_);
   if (Result<void> open = check_open(); !open) return open;
   if (state_ != MPC_PROCESS_INITIAL) {
@@ -111,15 +102,28 @@ Result<void> Process::start_locked(std::string& warning) {
                    plan_.name.c_str());
   }
   for (int attempt = 0; attempt < kServersToTry; ++attempt) {
-    Result<bool> begun = start_once(warning);
+    Result<bool> begun = start_once();
     if (!begun) return begun.error();
     if (*begun) return {};
   }
   return failure(MPC_ESYSTEM, "the fork server was killed each time that it was asked");
 }
 
+// Not by start(), which is called with locks held: whom the line is handed to may do as it likes.
+void Process::tell_start() {
+  std::string name;
+  std::string warning;
+  {
+    std::lock_guard guard(mutex_);
+    warning.swap(warning_);
+    if (log_wanted(MPC_LOG_INFO)) name = plan_.name;
+  }
+  if (!warning.empty()) log_line(MPC_LOG_WARNING, "%s", warning.c_str());
+  if (!name.empty()) log_line(MPC_LOG_INFO, "started %s as process %d", name.c_str(), pid_);
+}
+
 // False where the fork server died over it.
-Result<bool> Process::start_once(std::string& warning) {
+Result<bool> Process::start_once() {
   StartRequest request;
   request.child = child_of_this_process();
   request.detach = plan_.detach;
@@ -135,7 +139,7 @@ Result<bool> Process::start_once(std::string& warning) {
                               ? Result<Image>(*plan_.image)
                               : image_for(reinterpret_cast<const void*>(plan_.task.function));
     if (!image) return image.error();
-    Result<Server> found = server_for(group_, *image, warning);
+    Result<Server> found = server_for(group_, *image, warning_);
     if (!found) return found.error();
     server = *found;
     request.server = &server;
@@ -250,15 +254,17 @@ void Process::note_report() {
 // Not where the end is noticed, with the lock held: whom the line is handed to may call the
 // library.
 void Process::say_why_not_begun() {
-  std::string why;
-  {
-    std::lock_guard guard(mutex_);
-    why.swap(why_not_begun_);
-  }
+  if (plan_.unnumbered) return;
+  std::string why = take_why_not_begun();
   if (!why.empty()) {
     log_line(MPC_LOG_WARNING, "%s ended before its function was called: %s", plan_.name.c_str(),
              why.c_str());
   }
+}
+
+std::string Process::take_why_not_begun() {
+  std::lock_guard guard(mutex_);
+  return std::exchange(why_not_begun_, {});
 }
 
 bool Process::reap() {

@@ -42,6 +42,8 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   Result<void> start();
+  // The log line of its start. For whoever started it, when no lock is held any more.
+  void tell_start();
   // True once it has ended; false when the deadline is past.
   Result<bool> join(Deadline deadline);
   Result<bool> alive();
@@ -74,6 +76,9 @@ class Process {
   int32_t started_pid() const { return pid_; }
   int ended_with() const { return exit_code_; }
   Owner record() const { return record_; }
+  // Why it ended before its function was called; "" where that is not known. Of one that is the
+  // library's own, which is not said in the log.
+  std::string take_why_not_begun();
 
  private:
   Result<void> check_mine() const;
@@ -84,8 +89,7 @@ class Process {
   bool reap_locked();
   bool reap_locked(HeldPidfd& pidfd);
   bool reap_served(HeldPidfd& pidfd);
-  Result<void> start_locked(std::string& warning);
-  Result<bool> start_once(std::string& warning);
+  Result<bool> start_once();
   Result<void> check_started_locked() const;
   Result<bool> signal_if_running(int signal);
   Self child_of_this_process() const;
@@ -107,6 +111,7 @@ class Process {
   int exit_code_ = 0;
   bool served_ = false;        // a fork server's child
   std::string why_not_begun_;  // not said yet
+  std::string warning_;        // of a server that was made for it; not said yet
   mpc_process_usage usage_ = MPC_PROCESS_USAGE_INIT;
   std::atomic<bool> detached_;
   std::array<HeldPipe, 3> pipes_;

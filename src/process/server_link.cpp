@@ -201,7 +201,9 @@ Result<Made> make_server(Group& group, const Image& image, const std::string& pu
   (void)intermediate->join(Deadline::after(MPC_FOREVER));
   Result<int> code = intermediate->exit_code();
   if (!code || *code != 0) {
-    return failure(MPC_ESYSTEM, "the fork server could not be started");
+    std::string why = intermediate->take_why_not_begun();
+    return failure(MPC_ESYSTEM, "the fork server could not be started: %s",
+                   why.empty() ? "it ended" : why.c_str());
   }
   return wait_for_birth(group, **room, preload.empty() ? kBirthTime : preload.timeout_ns);
 }

@@ -60,6 +60,9 @@ TEST_P(ProcessTest, M11ForkGivesTheChildACopyOfTheMemoryAsItWasAtStart) {
   EXPECT_EQ(number_in_memory, 41);
 }
 
+class ProcessProgramTest : public ProgramTest {};
+MPC_UNDER_EVERY_START_METHOD(ProcessProgramTest);
+
 MPC_PROGRAM(has_an_exit_function) {
   atexit([] {
     if (write(STDOUT_FILENO, "exit function;", 14) != 14) _exit(kMustFailed);
@@ -71,7 +74,7 @@ MPC_PROGRAM(has_an_exit_function) {
   return 0;
 }
 
-TEST(ProcessProgramTest, M11TheParentsExitFunctionsDoNotRunInTheChild) {
+TEST_P(ProcessProgramTest, M11TheParentsExitFunctionsDoNotRunInTheChild) {
   EXPECT_EQ(run_program("has_an_exit_function").output, "exit function;");
 }
 
@@ -123,8 +126,7 @@ int name_own_child(const void* argument, size_t, const mpc_ref*, size_t) {
 MPC_PROGRAM(names_three_generations) {
   char own[64];
   MUST(mpc_process_current_name(own, sizeof own) == strlen("MainProcess"));
-  SharedPage<Talk> talk;
-  Talk* page = talk.get();
+  Talk* page = in_group<Talk>();
   printf("%s", own);
   for (mpc_process_fn function : {tell_name, name_own_child}) {
     mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
@@ -134,12 +136,12 @@ MPC_PROGRAM(names_three_generations) {
     MUST(mpc_process_create(function, &options, &process) == MPC_OK);
     MUST(mpc_process_start(process) == MPC_OK);
     MUST(mpc_process_join(process, MPC_FOREVER) == MPC_OK);
-    printf(" %s", talk->text);
+    printf(" %s", page->text);
   }
   return 0;
 }
 
-TEST(ProcessProgramTest, P01TheDefaultNameIsThePlaceInTheTree) {
+TEST_P(ProcessProgramTest, P01TheDefaultNameIsThePlaceInTheTree) {
   EXPECT_EQ(run_program("names_three_generations").output, "MainProcess Process-1 Process-2:1");
 }
 
@@ -659,7 +661,7 @@ MPC_PROGRAM(speaks_before_and_after) {
   return 0;
 }
 
-TEST(ProcessProgramTest, P17TextIsFlushedByTheChildAndTheParentsIsNotPrintedTwice) {
+TEST_P(ProcessProgramTest, P17TextIsFlushedByTheChildAndTheParentsIsNotPrintedTwice) {
   EXPECT_EQ(run_program("speaks_before_and_after").output, "child;before;after;");
 }
 
@@ -724,7 +726,7 @@ MPC_PROGRAM(marks_its_descriptors) {
   return 0;
 }
 
-TEST(ProcessProgramTest, P19EveryDescriptorOfTheLibraryIsClosedOnExec) {
+TEST_P(ProcessProgramTest, P19EveryDescriptorOfTheLibraryIsClosedOnExec) {
   std::string output = run_program("marks_its_descriptors").output;
   ASSERT_NE(output, "");
   for (size_t at = output.find("closed on exec;"); at != std::string::npos;

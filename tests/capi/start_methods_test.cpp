@@ -21,6 +21,11 @@ TEST(StartMethodListTest, M06NamesEveryMethodAndTheDefaultFirst) {
   EXPECT_EQ(run_program("says_the_default").output, mpc_start_method_name(methods.front()));
 }
 
+TEST(StartMethodListTest, M10TheDefaultIsForkserverAsInPython) {
+  EXPECT_EQ(start_methods().front(), MPC_START_FORKSERVER);
+  EXPECT_EQ(run_program("says_the_default").output, "forkserver");
+}
+
 TEST(StartMethodListTest, M06WritesNoMoreThanThereIsRoomFor) {
   mpc_start_method methods[2] = {MPC_START_DEFAULT, MPC_START_DEFAULT};
   size_t count = mpc_start_method_list(methods, 1);

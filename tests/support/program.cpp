@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -18,6 +19,7 @@ namespace mpc::test {
 namespace {
 
 constexpr const char* kRunProgram = "--run-program";
+constexpr const char* kUnder = "--under-start-method";
 
 // Not destroyed: programs leave by exit() as well.
 std::map<std::string, Program>& programs() {
@@ -45,12 +47,14 @@ std::ostream& operator<<(std::ostream& stream, const Ended& ended) {
                 << "\", errors \"" << ended.errors << '"';
 }
 
-RunningProgram::RunningProgram(const char* name, const Arguments& arguments)
+RunningProgram::RunningProgram(const char* name, const Arguments& arguments,
+                               mpc_start_method method)
     : output_(memfd_create("output", MFD_CLOEXEC)), errors_(memfd_create("errors", MFD_CLOEXEC)) {
   // By its name, so that it knows it itself where /proc is not mounted.
   char path[4096] = "";
   (void)!readlink("/proc/self/exe", path, sizeof path - 1);
   std::vector<std::string> words = {path, kRunProgram, name};
+  if (method != MPC_START_DEFAULT) words.insert(words.end(), {kUnder, std::to_string(method)});
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -86,8 +90,8 @@ Ended RunningProgram::wait() {
   return ended;
 }
 
-Ended run_program(const char* name, const Arguments& arguments) {
-  return RunningProgram(name, arguments).wait();
+Ended run_program(const char* name, const Arguments& arguments, mpc_start_method method) {
+  return RunningProgram(name, arguments, method).wait();
 }
 
 int run_entry(int argc, char** argv) {
@@ -99,7 +103,12 @@ int run_entry(int argc, char** argv) {
   }
   // Shorter than the watchdog of the test that runs it, which would not know where it hangs.
   watchdog_start(kWatchdogSeconds - 30);
-  return found->second(Arguments(argv + 3, argv + argc));
+  int first = 3;
+  if (argc > first + 1 && strcmp(argv[first], kUnder) == 0) {
+    MUST(mpc_start_method_set(static_cast<mpc_start_method>(atoi(argv[first + 1])), 0) == MPC_OK);
+    first += 2;
+  }
+  return found->second(Arguments(argv + first, argv + argc));
 }
 
 }  // namespace mpc::test

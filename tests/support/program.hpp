@@ -8,6 +8,8 @@
 //     return 0;
 //   }
 //   EXPECT_EQ(run_program("prints_seven").output, "7");
+//
+// A program that starts processes is run under each start method: then that is its default.
 #ifndef MPC_TESTS_SUPPORT_PROGRAM_HPP
 #define MPC_TESTS_SUPPORT_PROGRAM_HPP
 
@@ -18,6 +20,8 @@
 #include <ostream>
 #include <string>
 #include <vector>
+
+#include <mpc/process.h>
 
 namespace mpc::test {
 
@@ -57,7 +61,8 @@ std::ostream& operator<<(std::ostream& stream, const Ended& ended);
 // nobody whom the program leaves behind.
 class RunningProgram {
  public:
-  explicit RunningProgram(const char* name, const Arguments& arguments = {});
+  explicit RunningProgram(const char* name, const Arguments& arguments = {},
+                          mpc_start_method method = MPC_START_DEFAULT);
   ~RunningProgram();
   RunningProgram(const RunningProgram&) = delete;
   RunningProgram& operator=(const RunningProgram&) = delete;
@@ -71,7 +76,8 @@ class RunningProgram {
   int errors_;
 };
 
-Ended run_program(const char* name, const Arguments& arguments = {});
+Ended run_program(const char* name, const Arguments& arguments = {},
+                  mpc_start_method method = MPC_START_DEFAULT);
 
 // For main(): the exit code of the program that the arguments name; -1 if they name none.
 int run_entry(int argc, char** argv);
