@@ -120,7 +120,7 @@ mpc_status mpc_group_free(void* address) {
 
 mpc_status mpc_group_sweep(uint32_t* out_swept) {
   return mpc::guarded_in_group([&](Group& group) -> Result<void> {
-    mpc::children_reap();
+    (void)mpc::children_alive();
     uint32_t swept = mpc::sweep_all(group);
     mpc::space_trim(group);
     if (out_swept != nullptr) *out_swept = swept;
