@@ -91,7 +91,7 @@ std::array<uint64_t, 2> file_of(const std::string& path) {
 std::string purpose_of(const Image& image, const std::string& preload) {
   FlatWriter writer;
   writer.put(file_of(image.path));
-  writer.put_text(image.preload);
+  writer.put(image.preloads);
   writer.put_text(credentials_now());
   writer.put_text(preload);
   return writer.take();
