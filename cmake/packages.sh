@@ -21,6 +21,7 @@ needed_to_test='
 binutils command:readelf
 python3 command:python3
 nodejs command:node
+libnode-dev header:node/node_api.h
 libboost-dev header:boost/version.hpp
 libtbb-dev header:tbb/version.h
 abigail-tools command:abidiff

@@ -37,6 +37,10 @@
  * that one leaves the group. It is not a child of the program; where orphans come to the program,
  * which is process 1 of its namespace or a subreaper, wait() and waitpid(-1) see it as one.
  *
+ * Under `program` the child is an executable that the options name, and its main() runs. Where it
+ * loads this library it is a member of the group (mpc/program.h); where not, it is started, joined,
+ * signalled and watched like any other child.
+ *
  * When the parent dies, however, its children are killed (SIGKILL), unless they are detached, or
  * have closed descriptors that they did not open: one of them is the tie. When the parent returns
  * from main() or calls exit(), daemons are terminated and the others are waited for, as in Python.

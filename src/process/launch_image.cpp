@@ -125,7 +125,8 @@ template <class T>
     if (!good(steps, result, "setting its nice value")) return false;
   }
   if (steps.cpu_bytes > 0) {
-    long result = raw_syscall(SYS_sched_setaffinity, 0, steps.cpu_bytes, address(steps.cpus));
+    long result = raw_syscall(SYS_sched_setaffinity, 0, static_cast<long>(steps.cpu_bytes),
+                              address(steps.cpus));
     if (!good(steps, result, "binding it to its CPUs")) return false;
   }
   return setup->working_directory.empty() ||

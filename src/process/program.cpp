@@ -2,7 +2,7 @@
 #include "process/program.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <exception>
@@ -24,15 +24,20 @@ struct Joined {
   pid_t process;                // 0: no ticket was found
   int32_t parent;               // whom the ticket was of
   const StartMessage* message;  // null: it has not joined
-  const std::string* why_not;   // null: the ticket was another process's
+  uint64_t group;               // in whose memory the message is
 };
-MPC_CHILD_PAGE Joined joined{0, 0, nullptr, nullptr};
+MPC_CHILD_PAGE Joined joined{0, 0, nullptr, 0};
+// Empty: the ticket was another process's. Cut to what a message holds.
+char why_not[512];
+
+void note_why_not(const char* message) { snprintf(why_not, sizeof why_not, "%s", message); }
 
 // The tie names the process that was started, from before its image began. Only who is not tied is
 // known by its parent.
 bool is_for_this_process(const StartTicket& ticket) {
-  if (ticket.tied && lifeline_is_tie(ticket.tie_fd))
+  if (ticket.tied && lifeline_is_tie(ticket.tie_fd)) {
     return fcntl(ticket.tie_fd, F_GETOWN) == getpid();
+  }
   return getppid() == ticket.parent_pid;
 }
 
@@ -59,13 +64,13 @@ void program_join(const StartTicket& ticket) noexcept {
     Result<const StartMessage*> message = join(ticket);
     if (message) {
       joined.message = *message;
+      joined.group = group_if_any()->header().id;
       watch_program_exit();
     } else {
-      joined.why_not = new std::string(message.error().message);
+      note_why_not(message.error().message.c_str());
     }
   } catch (const std::exception&) {
-    static const std::string no_memory("there was no memory to join the group with");
-    joined.why_not = &no_memory;
+    note_why_not("there was no memory to join the group with");
   }
 }
 
@@ -75,16 +80,15 @@ Result<ProgramInput> program_input() {
                    "this process was not started as a program of a group; start it with "
                    "mpc_process_options.program");
   }
-  if (joined.message == nullptr && joined.why_not != nullptr) {
-    return failure(MPC_ESTATE, "%s", joined.why_not->c_str());
-  }
+  if (why_not[0] != '\0') return failure(MPC_ESTATE, "%s", why_not);
   if (joined.message == nullptr || joined.process != getpid()) {
     return failure(MPC_ESTATE,
                    "process %d started a program, and this process was started, or forked, by that "
                    "one; let the program itself become it (in a shell: exec)",
                    joined.parent);
   }
-  if (group_if_any() == nullptr) {
+  Group* group = group_if_any();
+  if (group == nullptr || group->header().id != joined.group) {
     return failure(MPC_ESTATE, "this program has left the group that it was started in");
   }
   const StartMessage& message = *joined.message;

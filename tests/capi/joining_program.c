@@ -165,6 +165,15 @@ static int start_in_vain(const char* self) {
   return WEXITSTATUS(status);
 }
 
+static int leave(void) {
+  MUST(mpc_program_begin(NULL, NULL, NULL, NULL) == MPC_OK);
+  MUST(mpc_group_leave() == MPC_OK);
+  MUST(mpc_program_begin(NULL, NULL, NULL, NULL) == MPC_ESTATE);
+  MUST(mpc_group_join() == MPC_OK);  // one of its own
+  MUST(mpc_program_begin(NULL, NULL, NULL, NULL) == MPC_ESTATE);
+  return 8;
+}
+
 static int wait_to_be_killed(void) {
   MUST(mpc_program_begin(NULL, NULL, NULL, NULL) == MPC_OK);
   printf("here");
@@ -186,6 +195,7 @@ int main(int argc, char** argv) {
   if (strcmp(what, "fork_and_tell") == 0) return fork_and_tell();
   if (strcmp(what, "start_in_vain") == 0) return start_in_vain(argv[0]);
   if (strcmp(what, "wait_to_be_killed") == 0) return wait_to_be_killed();
+  if (strcmp(what, "leave") == 0) return leave();
   if (strcmp(what, "exit_with_17") == 0) exit(17);
   for (int i = 0; i < argc; i++) printf("[%s]", argv[i]);
   return 0;

@@ -11,7 +11,7 @@ namespace {
 
 // --- one that joins ------------------------------------------------------------------------------
 
-TEST_F(ProgramTest, HasItsArgumentAndItsRefs) {
+TEST_F(ProgramStartTest, HasItsArgumentAndItsRefs) {
   mpc_block* block;
   mpc_ref ref;
   ASSERT_EQ(mpc_block_create(16, &block), MPC_OK);
@@ -26,7 +26,7 @@ TEST_F(ProgramTest, HasItsArgumentAndItsRefs) {
   EXPECT_EQ(mpc_block_detach(block), MPC_OK);
 }
 
-TEST_F(ProgramTest, KnowsWhatAnyChildKnows) {
+TEST_F(ProgramStartTest, KnowsWhatAnyChildKnows) {
   unsigned char key[MPC_AUTHKEY_MAX];
   size_t size;
   ASSERT_EQ(mpc_authkey_get(key, sizeof key, &size), MPC_OK);
@@ -45,7 +45,7 @@ TEST_F(ProgramTest, KnowsWhatAnyChildKnows) {
       (Said{0, "worker of MainProcess " + parent + " alive, a daemon by default, key" + hex}));
 }
 
-TEST_F(ProgramTest, IsTheProcessThatItsHandleTells) {
+TEST_F(ProgramStartTest, IsTheProcessThatItsHandleTells) {
   mpc_process* process = make(kJoining, {"tell_who"});
   char text[200];
   ASSERT_EQ(mpc_process_describe(process, text, sizeof text), MPC_OK);
@@ -53,11 +53,11 @@ TEST_F(ProgramTest, IsTheProcessThatItsHandleTells) {
   EXPECT_EQ(mpc_process_destroy(process), MPC_OK);
 }
 
-TEST_F(ProgramTest, PassesNothingOnToWhatItStartsItself) {
+TEST_F(ProgramStartTest, PassesNothingOnToWhatItStartsItself) {
   EXPECT_EQ(run(kJoining, {"tell_inherited"}), (Said{0, "clean"}));
 }
 
-TEST_F(ProgramTest, PassesOnWhatItWasGiven) {
+TEST_F(ProgramStartTest, PassesOnWhatItWasGiven) {
   int fd = dup(STDOUT_FILENO);
   mpc_descriptor given = {fd, 9};
   mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
@@ -67,39 +67,50 @@ TEST_F(ProgramTest, PassesOnWhatItWasGiven) {
   close(fd);
 }
 
-TEST_F(ProgramTest, StartsFunctionsUnderEveryMethod) {
+TEST_F(ProgramStartTest, StartsFunctionsUnderEveryMethod) {
   EXPECT_EQ(run(kJoining, {"start_under_every_method"}), (Said{5, ""}));
 }
 
-TEST_F(ProgramTest, StartsPrograms) { EXPECT_EQ(run(kJoining, {"start_program"}), (Said{17, ""})); }
+TEST_F(ProgramStartTest, StartsPrograms) { EXPECT_EQ(run(kJoining, {"start_program"}), (Said{17, ""})); }
 
-TEST_F(ProgramTest, P18LooksAfterItsChildrenWhenItReturns) {
+TEST_F(ProgramStartTest, P18LooksAfterItsChildrenWhenItReturns) {
   EXPECT_EQ(run(kJoining, {"leave_in_order"}), (Said{21, "atexit first last "}));
 }
 
-TEST_F(ProgramTest, WhatItForksIsAParticipantAndWasNotGivenItsArgument) {
+TEST_F(ProgramStartTest, WhatItForksIsAParticipantAndWasNotGivenItsArgument) {
   Said said = run(kJoining, {"fork_and_tell"});
   EXPECT_EQ(said.exit_code, 9);
   EXPECT_EQ(said.text.substr(0, 11), "MPC_ESTATE ") << said.text;
 }
 
-TEST_F(ProgramTest, WhatItStartsByItselfIsNoMemberAndIsToldSo) {
+TEST_F(ProgramStartTest, WhatItStartsByItselfIsNoMemberAndIsToldSo) {
   Said said = run(kJoining, {"start_in_vain"});
   EXPECT_EQ(said.exit_code, 1);
   EXPECT_EQ(said.text.substr(0, 11), "MPC_ESTATE ") << said.text;
 }
 
-TEST_F(ProgramTest, AShellThatExecsItHandsItsPlaceOn) {
+TEST_F(ProgramStartTest, AShellThatExecsItHandsItsPlaceOn) {
   EXPECT_EQ(run("sh", {"-c", "exec \"$0\" tell_status", kJoining}), (Said{0, "MPC_OK "}));
 }
 
-TEST_F(ProgramTest, AShellThatGoesOnKeepsItsPlaceAndTheReasonIsTold) {
+TEST_F(ProgramStartTest, AShellThatGoesOnKeepsItsPlaceAndTheReasonIsTold) {
   Said said = run("sh", {"-c", "\"$0\" tell_status; exit 3", kJoining});
   EXPECT_EQ(said.exit_code, 3);
   EXPECT_NE(said.text.find("exec"), std::string::npos) << said.text;
 }
 
-TEST_F(ProgramTest, OneThatClosedItsDescriptorsIsToldSo) {
+TEST_F(ProgramStartTest, ADetachedShellThatGoesOnKeepsItsPlaceAsWell) {
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.detach = 1;
+  Said said = run("sh", {"-c", "\"$0\" tell_status; exit 3", kJoining}, options);
+  EXPECT_EQ(said.exit_code, 3);
+  EXPECT_NE(said.text.find("exec"), std::string::npos) << said.text;
+  EXPECT_EQ(run(kJoining, {"tell_status"}, options), (Said{0, "MPC_OK "}));
+}
+
+TEST_F(ProgramStartTest, MayLeaveTheGroup) { EXPECT_EQ(run(kJoining, {"leave"}), (Said{8, ""})); }
+
+TEST_F(ProgramStartTest, OneThatClosedItsDescriptorsIsToldSo) {
   Said said = run("sh", {"-c", "exec 3>&- 4>&- 5>&-; exec \"$0\" tell_status", kJoining});
   EXPECT_EQ(said.exit_code, 1);
   EXPECT_NE(said.text.find("closed"), std::string::npos) << said.text;
@@ -113,7 +124,7 @@ MPC_PROGRAM(is_no_program_of_a_group) {
   return 0;
 }
 
-TEST_F(ProgramTest, WhoWasNotStartedAsOneIsToldSo) {
+TEST_F(ProgramStartTest, WhoWasNotStartedAsOneIsToldSo) {
   EXPECT_EQ(run_program("is_no_program_of_a_group"), 0);
 }
 
@@ -130,7 +141,7 @@ MPC_PROGRAM(chooses_a_default_and_starts_a_program) {
   return exit_code_of(process);
 }
 
-TEST_F(ProgramTest, M08TheChoiceHoldsInPrograms) {
+TEST_F(ProgramStartTest, M08TheChoiceHoldsInPrograms) {
   Ended ended = run_program("chooses_a_default_and_starts_a_program");
   EXPECT_EQ(ended.exit_code, 0) << ended;
   EXPECT_NE(ended.output.find(" by spawn,"), std::string::npos) << ended;
@@ -146,7 +157,7 @@ MPC_PROGRAM(starts_a_program_and_leaves_the_default_open) {
   return 0;
 }
 
-TEST_F(ProgramTest, M07AProgramSettlesNoDefault) {
+TEST_F(ProgramStartTest, M07AProgramSettlesNoDefault) {
   EXPECT_EQ(run_program("starts_a_program_and_leaves_the_default_open"), 0);
 }
 

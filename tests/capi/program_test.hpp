@@ -27,7 +27,7 @@ inline std::ostream& operator<<(std::ostream& stream, const Said& said) {
   return stream << said.exit_code << " \"" << said.text << '"';
 }
 
-class ProgramTest : public testing::Test {
+class ProgramStartTest : public testing::Test {
  protected:
   void SetUp() override {
     // What the first start takes for good is not counted.
