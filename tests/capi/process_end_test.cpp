@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How processes end, what is told of it, and what becomes of the children of a parent that ends.
-#include <fcntl.h>
-#include <pthread.h>
+// What becomes of the children of a parent that ends.
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,130 +13,6 @@
 
 namespace mpc::test {
 namespace {
-
-// --- P08 -----------------------------------------------------------------------------------------
-
-class ExitCodeTest : public StartMethodTest {};
-MPC_UNDER_EVERY_START_METHOD(ExitCodeTest);
-
-int return_argument(const void* argument, size_t, const mpc_ref*, size_t) {
-  return argument_as<int>(argument);
-}
-int call_exit(const void* argument, size_t, const mpc_ref*, size_t) {
-  exit(argument_as<int>(argument));
-}
-int call_quick_exit(const void* argument, size_t, const mpc_ref*, size_t) {
-  _exit(argument_as<int>(argument));
-}
-// The sanitizers' handlers would write a report and exit instead.
-int die_by_signal(const void* argument, size_t, const mpc_ref*, size_t) {
-  int number = argument_as<int>(argument);
-  signal(number, SIG_DFL);
-  raise(number);
-  return 0;
-}
-int call_abort(const void*, size_t, const mpc_ref*, size_t) {
-  signal(SIGABRT, SIG_DFL);
-  abort();
-}
-
-TEST_P(ExitCodeTest, P08IsWhatTheFunctionReturned) {
-  for (int code : {0, 1, 7, 255}) EXPECT_EQ(exit_code_of(start(return_argument, code)), code);
-}
-
-TEST_P(ExitCodeTest, P08HasTheLowestEightBitsOfWhatWasReturned) {
-  EXPECT_EQ(exit_code_of(start(return_argument, 256 + 3)), 3);
-  EXPECT_EQ(exit_code_of(start(return_argument, 256)), 0);
-  EXPECT_EQ(exit_code_of(start(return_argument, -1)), 255);
-}
-
-TEST_P(ExitCodeTest, P08IsWhatTheFunctionCalledExitWith) {
-  EXPECT_EQ(exit_code_of(start(call_exit, 5)), 5);
-  EXPECT_EQ(exit_code_of(start(call_exit, 0)), 0);
-}
-
-TEST_P(ExitCodeTest, P08IsWhatTheFunctionCalledTheQuickExitWith) {
-  EXPECT_EQ(exit_code_of(start(call_quick_exit, 6)), 6);
-}
-
-TEST_P(ExitCodeTest, P08IsMinusTheSignalThatKilledIt) {
-  for (int number : {SIGTERM, SIGKILL, SIGSEGV, SIGABRT, SIGINT, SIGBUS, SIGFPE, SIGUSR1}) {
-    EXPECT_EQ(exit_code_of(start(die_by_signal, number)), -number) << strsignal(number);
-  }
-}
-
-TEST_P(ExitCodeTest, P08IsMinusSigabrtAfterAnAbort) {
-  EXPECT_EQ(exit_code_of(start(call_abort)), -SIGABRT);
-}
-
-TEST_P(ExitCodeTest, P08ThereIsNoneWhileTheProcessRuns) {
-  GroupPage<Count> go;
-  auto wait = [](const void* argument, size_t, const mpc_ref*, size_t) {
-    return argument_as<Count*>(argument)->reaches(1) ? 4 : 1;
-  };
-  int exit_code = -77;
-  mpc_process_options options = process_options();
-  Count* count = go.get();
-  options.argument = &count;
-  options.argument_size = sizeof count;
-  mpc_process* process = make(wait, options);
-  EXPECT_EQ(mpc_process_exit_code(process, &exit_code), MPC_ESTATE);
-  ASSERT_EQ(mpc_process_start(process), MPC_OK);
-  EXPECT_EQ(mpc_process_exit_code(process, &exit_code), MPC_ESTATE);
-  EXPECT_EQ(exit_code, -77);
-  go->set(1);
-  EXPECT_EQ(exit_code_of(process), 4);
-}
-
-TEST_P(ExitCodeTest, P08IsToldWithoutAJoin) {
-  mpc_process* process = start(return_argument, 8);
-  ASSERT_TRUE(ends_within(pid_of(process), kLongEnough));
-  int exit_code = 0;
-  EXPECT_EQ(mpc_process_exit_code(process, &exit_code), MPC_OK);
-  EXPECT_EQ(exit_code, 8);
-}
-
-// What a wait for any child of the host finds: nothing where the children are a server's.
-pid_t to_be_reaped(mpc_process* process) {
-  return testing::TestWithParam<mpc_start_method>::GetParam() == MPC_START_FORKSERVER
-             ? -1
-             : pid_of(process);
-}
-
-TEST_P(ExitCodeTest, P08IsKnownEvenIfTheHostReapedTheProcess) {
-  mpc_process* process = start(return_argument, 11);
-  ASSERT_EQ(waitpid(-1, nullptr, 0), to_be_reaped(process));
-  EXPECT_EQ(exit_code_of(process), 11);
-}
-
-TEST_P(ExitCodeTest, P08OfAKilledProcessThatTheHostReapedIsTheSignalOr255) {
-  mpc_process* process = start(die_by_signal, SIGKILL);
-  ASSERT_EQ(waitpid(-1, nullptr, 0), to_be_reaped(process));
-  int exit_code = exit_code_of(process);
-  EXPECT_TRUE(exit_code == -SIGKILL || exit_code == 255) << exit_code;
-}
-
-TEST_P(ExitCodeTest, P08IsKnownWhereSigchldIsIgnored) {
-  struct sigaction ignore = {};
-  struct sigaction before;
-  ignore.sa_handler = SIG_IGN;
-  sigaction(SIGCHLD, &ignore, &before);
-  mpc_process* process = start(return_argument, 12);
-  EXPECT_EQ(exit_code_of(process), 12);
-  sigaction(SIGCHLD, &before, nullptr);
-}
-
-TEST_P(ExitCodeTest, P08JoinReturnsWhereAThreadOfTheHostReapsEverything) {
-  std::atomic<bool> stop{false};
-  std::thread reaper([&] {
-    while (!stop.load()) {
-      if (waitpid(-1, nullptr, 0) < 0) std::this_thread::yield();
-    }
-  });
-  for (int i = 0; i < 20; ++i) ASSERT_EQ(exit_code_of(start(return_argument, 40 + i)), 40 + i);
-  stop.store(true);
-  reaper.join();
-}
 
 // --- a parent that exits -------------------------------------------------------------------------
 
@@ -161,6 +35,12 @@ mpc_process* begin(mpc_process_fn function, const T& argument, uint32_t daemon,
   options.argument = &argument;
   options.argument_size = sizeof argument;
   return begin(function, options);
+}
+
+int32_t pid_of_begun(mpc_process* process) {
+  int32_t pid = 0;
+  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  return pid;
 }
 
 void say(const char* text) {
@@ -261,8 +141,7 @@ MPC_PROGRAM(exits_with_a_stopped_daemon) {
   auto* daemon = in_group<Daemon>();
   mpc_process* process = begin(wait_for_sigterm, daemon, 1);
   MUST(daemon->ready.reaches(1));
-  int32_t pid;
-  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  int32_t pid = pid_of_begun(process);
   kill(pid, SIGSTOP);
   MUST(is_stopped(pid));
   printf("%d", pid);
@@ -367,8 +246,7 @@ MPC_PROGRAM(dies_with_children) {
   auto* page = in_group<Daemon>();
   for (uint32_t daemon : {1u, 2u, 2u}) {
     mpc_process* process = begin(wait_for_ever, page, daemon);
-    int32_t pid;
-    MUST(mpc_process_pid(process, &pid) == MPC_OK);
+    int32_t pid = pid_of_begun(process);
     printf("%d ", pid);
   }
   MUST(page->ready.reaches(3));
@@ -391,8 +269,7 @@ TEST_P(ParentDeathTest, ChildrenOfAParentThatAbortsAreKilled) {
 int have_a_child_and_wait(const void* argument, size_t, const mpc_ref*, size_t) {
   auto* page = argument_as<Daemon*>(argument);
   mpc_process* process = begin(wait_for_ever, page, 2);
-  int32_t pid;
-  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  int32_t pid = pid_of_begun(process);
   page->pid.set(static_cast<uint32_t>(pid));
   page->ready.add();
   for (;;) pause();
@@ -401,8 +278,7 @@ int have_a_child_and_wait(const void* argument, size_t, const mpc_ref*, size_t) 
 MPC_PROGRAM(dies_with_grandchildren) {
   auto* page = in_group<Daemon>();
   mpc_process* process = begin(have_a_child_and_wait, page, 2);
-  int32_t pid;
-  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  int32_t pid = pid_of_begun(process);
   MUST(page->ready.reaches(2));
   printf("%d %u", pid, page->pid.value());
   die(arguments.at(0));
@@ -416,8 +292,7 @@ TEST_P(ParentDeathTest, GrandchildrenOfAKilledParentAreKilled) {
 MPC_PROGRAM(dies_with_stopped_child) {
   auto* page = in_group<Daemon>();
   mpc_process* process = begin(wait_for_ever, page, 2);
-  int32_t pid;
-  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  int32_t pid = pid_of_begun(process);
   MUST(page->ready.reaches(1));
   kill(pid, SIGSTOP);
   MUST(is_stopped(pid));
@@ -460,8 +335,7 @@ TEST_P(ParentDeathTest, WorkersOfAKilledOwnerAreKilled) {
 MPC_PROGRAM(leaves_a_detached_child) {
   auto* page = in_group<Daemon>();
   mpc_process* process = begin(wait_for_ever, page, 2, 1);
-  int32_t pid;
-  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  int32_t pid = pid_of_begun(process);
   MUST(page->ready.reaches(1));
   printf("%d", pid);
   if (arguments.at(0) == "exit") exit(0);
@@ -483,8 +357,7 @@ MPC_PROGRAM(starts_from_a_thread_that_ends) {
   std::thread starter([&] { process = begin(wait_for_ever, page, 1); });
   starter.join();
   MUST(page->ready.reaches(1));
-  int32_t pid;
-  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  int32_t pid = pid_of_begun(process);
   MUST(!ends_within(pid, kLongerThanAnyTick));
   return 0;
 }
@@ -498,8 +371,7 @@ TEST_P(ParentDeathTest, AChildOutlivesTheThreadThatStartedIt) {
 MPC_PROGRAM(dies_while_its_fork_lives) {
   auto* page = in_group<Daemon>();
   mpc_process* process = begin(wait_for_ever, page, 2);
-  int32_t pid;
-  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  int32_t pid = pid_of_begun(process);
   MUST(page->ready.reaches(1));
   pid_t copy = fork();
   if (copy == 0) {
@@ -523,8 +395,7 @@ TEST_P(ParentDeathTest, ChildrenAreKilledAlsoWhileAForkOfTheirParentLives) {
 MPC_PROGRAM(closes_what_it_did_not_open) {
   auto* page = in_group<Daemon>();
   mpc_process* process = begin(wait_for_ever, page, 1);
-  int32_t pid;
-  MUST(mpc_process_pid(process, &pid) == MPC_OK);
+  int32_t pid = pid_of_begun(process);
   MUST(page->ready.reaches(1));
   for (int fd = 3; fd < 100; ++fd) close(fd);
   MUST(!ends_within(pid, kLongerThanAnyTick));
