@@ -25,6 +25,8 @@
 #include <mpc/log.h>
 #include <mpc/pool.h>
 #include <mpc/process.h>
+#include <mpc/process_control.h>
 #include <mpc/program.h>
+#include <mpc/start_method.h>
 
 #endif
