@@ -1,60 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // older_kernel COMMAND...: runs a command, and all that it starts, as if on kernel 5.10: system
-// calls that came later answer ENOSYS, and advice to madvise() that came later answers EINVAL.
+// calls that came later answer ENOSYS, and values and flags that came later as they did on 5.10.
 // older_kernel --probe: whether it is so here.
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define NATIVE_ARCHITECTURE AUDIT_ARCH_AARCH64
-#else
-#error "add the architecture's name here; its newer calls have the same numbers"
-#endif
+#include "older_kernel/filter.h"
 
 enum {
-  kLastCall = 440,      // process_madvise, the last one of 5.10
   kLastAdvice = 21,     // MADV_PAGEOUT
-  kPoisonAdvice = 100,  // MADV_HWPOISON and MADV_SOFT_OFFLINE, which are older
-  kLaterAdvice = 102,   // MADV_GUARD_INSTALL
-  kPopulateWrite = 23   // MADV_POPULATE_WRITE, 5.14
+  kPopulateWrite = 23,  // MADV_POPULATE_WRITE, 5.14
+  kPoisonAdvice = 100,  // MADV_HWPOISON, which is older
+  kLaterAdvice = 102    // MADV_GUARD_INSTALL
 };
-
-#define FIELD(name) (offsetof(struct seccomp_data, name))
-
-static int become_older(void) {
-  struct sock_filter code[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCHITECTURE, 0, 8),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)),
-      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kLastCall, 7, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_madvise, 0, 5),
-      // The third argument is an int: on these processors its bytes come first.
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(args[2])),
-      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kLaterAdvice, 2, 0),
-      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kPoisonAdvice, 2, 0),
-      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kLastAdvice, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-  };
-  const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
-  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0) return 0;
-  // Without privileges a process must first give up gaining any.
-  if (errno != EACCES || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
-  return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-}
 
 static int answers(long result, int error) { return result == -1 && errno == error; }
 
