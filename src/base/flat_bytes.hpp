@@ -20,6 +20,9 @@ concept Flat = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> &&
 
 class FlatWriter {
  public:
+  FlatWriter() = default;
+  explicit FlatWriter(uint32_t version) { put(version); }
+
   template <Flat T>
   void put(const T& value) {
     bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
@@ -43,6 +46,12 @@ class FlatWriter {
 class FlatReader {
  public:
   explicit FlatReader(std::string_view bytes) : left_(bytes) {}
+  // Of bytes that begin with another version all is missing.
+  FlatReader(std::string_view bytes, uint32_t version) : FlatReader(bytes) {
+    uint32_t found = 0;
+    get(found);
+    if (found != version) good_ = false;
+  }
 
   template <Flat T>
   void get(T& value) {

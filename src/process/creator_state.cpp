@@ -105,8 +105,7 @@ CreatorState creator_state_now(bool single_threaded) {
 }
 
 std::string creator_state_pack(const CreatorState& state) {
-  FlatWriter writer;
-  writer.put(kVersion);
+  FlatWriter writer(kVersion);
   writer.put_text(state.working_directory);
   writer.put_text(state.environment);
   writer.put(state.umask);
@@ -118,10 +117,8 @@ std::string creator_state_pack(const CreatorState& state) {
 }
 
 Result<CreatorState> creator_state_unpack(std::string_view bytes) {
-  FlatReader reader(bytes);
+  FlatReader reader(bytes, kVersion);
   CreatorState state;
-  uint32_t version = 0;
-  reader.get(version);
   reader.get_text(state.working_directory);
   reader.get_text(state.environment);
   reader.get(state.umask);
@@ -129,7 +126,7 @@ Result<CreatorState> creator_state_unpack(std::string_view bytes) {
   reader.get(state.signal_mask);
   reader.get(state.limits);
   reader.get_list(state.cpus);
-  if (!reader.done() || version != kVersion) {
+  if (!reader.done()) {
     return failure(MPC_EINTERNAL, "what a child is to have from its creator is damaged (%zu bytes)",
                    bytes.size());
   }

@@ -68,8 +68,7 @@ bool ProcessSetup::empty() const {
 }
 
 std::string setup_pack(const ProcessSetup& setup) {
-  FlatWriter writer;
-  writer.put(kVersion);
+  FlatWriter writer(kVersion);
   writer.put_text(setup.working_directory);
   writer.put(static_cast<uint32_t>(setup.environment.has_value()));
   writer.put_text(setup.environment ? *setup.environment : std::string());
@@ -87,11 +86,9 @@ std::string setup_pack(const ProcessSetup& setup) {
 }
 
 Result<ProcessSetup> setup_unpack(std::string_view bytes) {
-  FlatReader reader(bytes);
+  FlatReader reader(bytes, kVersion);
   ProcessSetup setup;
-  uint32_t version = 0;
   uint32_t has_environment = 0;
-  reader.get(version);
   reader.get_text(setup.working_directory);
   reader.get(has_environment);
   reader.get_text(setup.environment.emplace());
@@ -105,7 +102,7 @@ Result<ProcessSetup> setup_unpack(std::string_view bytes) {
   reader.get_list(setup.limits);
   reader.get_list(setup.cpus);
   reader.get_list(setup.descriptors);
-  if (!reader.done() || version != kVersion) {
+  if (!reader.done()) {
     return failure(MPC_EINTERNAL, "what a child is to be set up with is damaged (%zu bytes)",
                    bytes.size());
   }

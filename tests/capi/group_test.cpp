@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "support/start_method_test.hpp"
+#include "support/talk.hpp"
 
 namespace mpc::test {
 namespace {
@@ -94,16 +95,10 @@ TEST(GroupProgramTest, LeavingWithOpenHandlesIsRefused) {
   EXPECT_EQ(run_program("leaves_with_open_handles"), 0);
 }
 
-int wait_to_be_told(const void* argument, size_t, const mpc_ref*, size_t) {
-  return argument_as<Count*>(argument)->reaches(1) ? 0 : 1;
-}
-
 MPC_PROGRAM(leaves_with_a_child) {
-  SharedPage<Count> go;
-  Count* count = go.get();
-  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
-  options.argument = &count;
-  options.argument_size = sizeof count;
+  SharedPage<Talk> talk;
+  Talk* page = talk.get();
+  mpc_process_options options = options_with(page, MPC_START_DEFAULT);
   mpc_process* process;
   MUST(mpc_process_create(wait_to_be_told, &options, &process) == MPC_OK);
   MUST(mpc_process_start(process) == MPC_OK);
@@ -111,7 +106,7 @@ MPC_PROGRAM(leaves_with_a_child) {
   MUST(mpc_process_pid(process, &pid) == MPC_OK);
   MUST(mpc_process_destroy(process) == MPC_OK);
   MUST(mpc_group_leave() == MPC_ESTATE);
-  go->set(1);
+  talk->go.set(1);
   MUST(ends_within(pid, kLongEnough));
   MUST(mpc_group_leave() == MPC_OK);
   return 0;

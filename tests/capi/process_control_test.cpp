@@ -14,30 +14,13 @@
 
 #include "support/start_method_test.hpp"
 #include "support/subreaper.hpp"
+#include "support/talk.hpp"
 
 namespace mpc::test {
 namespace {
 
 class ProcessControlTest : public StartMethodTest {};
 MPC_UNDER_EVERY_START_METHOD(ProcessControlTest);
-
-// What a child and its parent tell each other.
-struct Talk {
-  Count ready;
-  Count go;
-  uint32_t method = MPC_START_DEFAULT;  // for the child's own children
-};
-
-int wait_to_be_told(const void* argument, size_t, const mpc_ref*, size_t) {
-  Talk* talk = argument_as<Talk*>(argument);
-  talk->ready.add();
-  return talk->go.reaches(1) ? 3 : 1;
-}
-
-int wait_for_a_signal(const void* argument, size_t, const mpc_ref*, size_t) {
-  argument_as<Talk*>(argument)->ready.add();
-  for (;;) pause();
-}
 
 int return_five(const void*, size_t, const mpc_ref*, size_t) { return 5; }
 
@@ -392,19 +375,15 @@ MPC_UNDER_EVERY_START_METHOD(DetachTest);
 
 constexpr int kNotAllowedHere = 77;
 
-mpc_process_options options_with(Talk* const& talk, const std::string& method) {
-  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
-  options.start_method = static_cast<uint32_t>(atoi(method.c_str()));
-  options.argument = &talk;
-  options.argument_size = sizeof talk;
-  return options;
+uint32_t method_in(const Arguments& arguments) {
+  return static_cast<uint32_t>(atoi(arguments.at(0).c_str()));
 }
 
 // Starts five, detaches the first and the third, and dies or exits; prints their pids.
 MPC_PROGRAM(detaches_some) {
   GroupPage<Talk> talk;
   Talk* page = talk.get();
-  mpc_process_options options = options_with(page, arguments.at(0));
+  mpc_process_options options = options_with(page, method_in(arguments));
   options.daemon = 1;
   for (int i = 0; i < 5; ++i) {
     mpc_process* process = nullptr;
@@ -456,7 +435,7 @@ TEST_P(DetachTest, AProcessThatIsDetachedWhileItRunsOutlivesAParentThatExits) {
 MPC_PROGRAM(detaches_before_the_start) {
   GroupPage<Talk> talk;
   Talk* page = talk.get();
-  mpc_process_options options = options_with(page, arguments.at(0));
+  mpc_process_options options = options_with(page, method_in(arguments));
   mpc_process* process = nullptr;
   int32_t pid = 0;
   MUST(mpc_process_create(wait_for_a_signal, &options, &process) == MPC_OK);

@@ -8,7 +8,21 @@
 namespace mpc::test {
 namespace {
 
-class ProcessStreamsTest : public StartMethodTest {};
+class ProcessStreamsTest : public StartMethodTest {
+ protected:
+  // The output goes to a file that is there, the errors to one that is not.
+  void expect_output_in_files(mpc_stdio_kind kind, const char* before, const char* after) {
+    Folder folder;
+    std::string output = folder.file("output", before);
+    std::string errors = folder.file("errors");
+    mpc_process_options options = process_options();
+    options.standard_output = stream_of(kind, output.c_str());
+    options.standard_error = stream_of(kind, errors.c_str());
+    EXPECT_EQ(exit_code_of(start(speak, options)), 0);
+    EXPECT_EQ(folder.text_of("output"), after);
+    EXPECT_EQ(folder.text_of("errors"), "shouted");
+  }
+};
 MPC_UNDER_EVERY_START_METHOD(ProcessStreamsTest);
 
 // --- standard streams ----------------------------------------------------------------------------
@@ -98,27 +112,11 @@ TEST_P(ProcessStreamsTest, APipeThatNobodyAskedForIsClosedWithTheHandle) {
 }
 
 TEST_P(ProcessStreamsTest, OutputCanGoToAFileThatIsCreatedOrEmptied) {
-  Folder folder;
-  std::string output = folder.file("output", "what was there before, and more of it");
-  std::string errors = folder.file("errors");
-  mpc_process_options options = process_options();
-  options.standard_output = stream_of(MPC_STDIO_FILE, output.c_str());
-  options.standard_error = stream_of(MPC_STDIO_FILE, errors.c_str());
-  EXPECT_EQ(exit_code_of(start(speak, options)), 0);
-  EXPECT_EQ(folder.text_of("output"), "spoken");
-  EXPECT_EQ(folder.text_of("errors"), "shouted");
+  expect_output_in_files(MPC_STDIO_FILE, "what was there before, and more of it", "spoken");
 }
 
 TEST_P(ProcessStreamsTest, OutputCanBeAppendedToAFile) {
-  Folder folder;
-  std::string output = folder.file("output", "before, ");
-  std::string errors = folder.file("errors");
-  mpc_process_options options = process_options();
-  options.standard_output = stream_of(MPC_STDIO_APPEND, output.c_str());
-  options.standard_error = stream_of(MPC_STDIO_APPEND, errors.c_str());
-  EXPECT_EQ(exit_code_of(start(speak, options)), 0);
-  EXPECT_EQ(folder.text_of("output"), "before, spoken");
-  EXPECT_EQ(folder.text_of("errors"), "shouted");
+  expect_output_in_files(MPC_STDIO_APPEND, "before, ", "before, spoken");
 }
 
 TEST_P(ProcessStreamsTest, InputCanComeFromAFile) {

@@ -15,41 +15,13 @@
 
 #include "support/start_method_test.hpp"
 #include "support/subreaper.hpp"
+#include "support/talk.hpp"
 
 namespace mpc::test {
 namespace {
 
 class ProcessSurfaceTest : public StartMethodTest {};
 MPC_UNDER_EVERY_START_METHOD(ProcessSurfaceTest);
-
-// What a child and its parent tell each other.
-struct Talk {
-  Count ready;
-  Count go;
-  std::atomic<int64_t> number{0};
-  char text[200] = "";
-  char more[200] = "";
-  uint32_t method = MPC_START_DEFAULT;  // for the child's own children
-};
-
-mpc_process_options options_with(Talk* const& talk, uint32_t method) {
-  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
-  options.start_method = method;
-  options.argument = &talk;
-  options.argument_size = sizeof talk;
-  return options;
-}
-
-int wait_to_be_told(const void* argument, size_t, const mpc_ref*, size_t) {
-  Talk* talk = argument_as<Talk*>(argument);
-  talk->ready.add();
-  return talk->go.reaches(1) ? 3 : 1;
-}
-
-int wait_for_a_signal(const void* argument, size_t, const mpc_ref*, size_t) {
-  argument_as<Talk*>(argument)->ready.add();
-  for (;;) pause();
-}
 
 int return_five(const void*, size_t, const mpc_ref*, size_t) { return 5; }
 
@@ -193,14 +165,14 @@ int look_at_the_parent(const void* argument, size_t, const mpc_ref*, size_t) {
   MUST(mpc_process_parent_is_alive(&alive) == MPC_OK);
   MUST(mpc_process_parent_name(talk->text, sizeof talk->text) == MPC_OK);
   MUST(mpc_process_parent_describe(talk->more, sizeof talk->more) == MPC_OK);
-  talk->number = pid;
+  talk->number.set(static_cast<uint32_t>(pid));
   return alive;
 }
 
 TEST_P(ProcessSurfaceTest, M04AChildKnowsItsParentsPidAndNameAndThatItLives) {
   GroupPage<Talk> talk;
   EXPECT_EQ(exit_code_of(start(look_at_the_parent, talk.get())), 1);
-  EXPECT_EQ(talk->number, getpid());
+  EXPECT_EQ(talk->number.value(), static_cast<uint32_t>(getpid()));
   EXPECT_STREQ(talk->text, "MainProcess");
   EXPECT_EQ(std::string(talk->more),
             "<ParentProcess name='MainProcess' pid=" + std::to_string(getpid()) + " started>");
@@ -214,7 +186,7 @@ int have_a_child_look_at_its_parent(const void* argument, size_t, const mpc_ref*
   MUST(mpc_process_start(process) == MPC_OK);
   MUST(mpc_process_join(process, MPC_FOREVER) == MPC_OK);
   MUST(mpc_process_destroy(process) == MPC_OK);
-  return talk->number == getpid() ? 0 : 1;
+  return talk->number.value() == static_cast<uint32_t>(getpid()) ? 0 : 1;
 }
 
 TEST_P(ProcessSurfaceTest, M04TheParentOfAGrandchildIsTheChild) {

@@ -12,31 +12,13 @@
 #include <thread>
 
 #include "support/start_method_test.hpp"
+#include "support/talk.hpp"
 
 namespace mpc::test {
 namespace {
 
 class ProcessTest : public StartMethodTest {};
 MPC_UNDER_EVERY_START_METHOD(ProcessTest);
-
-// What a child and its parent tell each other.
-struct Talk {
-  Count ready;   // the child runs
-  Count go;      // the child may end
-  Count number;  // whatever the child has to tell
-  char text[200] = "";
-};
-
-int wait_to_be_told(const void* argument, size_t, const mpc_ref*, size_t) {
-  Talk* talk = argument_as<Talk*>(argument);
-  talk->ready.add();
-  return talk->go.reaches(1) ? 3 : 1;
-}
-
-int wait_for_a_signal(const void* argument, size_t, const mpc_ref*, size_t) {
-  argument_as<Talk*>(argument)->ready.add();
-  for (;;) pause();
-}
 
 int return_seven(const void*, size_t, const mpc_ref*, size_t) { return 7; }
 
@@ -104,10 +86,8 @@ int tell_name(const void* argument, size_t, const mpc_ref*, size_t) {
 TEST_P(ProcessTest, P01TheNameIsKnownHereAndInTheChild) {
   GroupPage<Talk> talk;
   Talk* page = talk.get();
-  mpc_process_options options = process_options();
+  mpc_process_options options = options_with(page, GetParam());
   options.name = "reader";
-  options.argument = &page;
-  options.argument_size = sizeof page;
   mpc_process* process = start(tell_name, options);
   EXPECT_EQ(exit_code_of(process), 0);
   EXPECT_STREQ(talk->text, "reader");
@@ -210,10 +190,8 @@ int describe_child_of_daemon(const void* argument, size_t, const mpc_ref*, size_
 TEST_P(ProcessTest, P01ChildrenOfADaemonAreDaemonsUnlessToldOtherwise) {
   GroupPage<Talk> talk;
   Talk* page = talk.get();
-  mpc_process_options options = process_options();
+  mpc_process_options options = options_with(page, GetParam());
   options.daemon = 1;
-  options.argument = &page;
-  options.argument_size = sizeof page;
   EXPECT_EQ(exit_code_of(start(describe_child_of_daemon, options)), 0);
   EXPECT_NE(std::string(talk->text).find(" daemon>"), std::string::npos) << talk->text;
   EXPECT_EQ(description_of(make(nullptr, process_options())).find("daemon"), std::string::npos);
@@ -367,10 +345,8 @@ TEST_P(ProcessTest, P04SeveralThreadsMayJoinOneProcess) {
 
 TEST_P(ProcessTest, P05IsAliveFromStartToEnd) {
   GroupPage<Talk> talk;
-  mpc_process_options options = process_options();
   Talk* page = talk.get();
-  options.argument = &page;
-  options.argument_size = sizeof page;
+  mpc_process_options options = options_with(page, GetParam());
   mpc_process* process = make(wait_to_be_told, options);
   EXPECT_EQ(alive(process), 0);
   ASSERT_EQ(mpc_process_start(process), MPC_OK);
@@ -404,9 +380,7 @@ TEST_P(ProcessTest, P05IsAliveNoticesAnEndThatNobodyJoined) {
 TEST_P(ProcessTest, P06TheNameCanBeChanged) {
   GroupPage<Talk> talk;
   Talk* page = talk.get();
-  mpc_process_options options = process_options();
-  options.argument = &page;
-  options.argument_size = sizeof page;
+  mpc_process_options options = options_with(page, GetParam());
   mpc_process* process = make(tell_name, options);
   ASSERT_EQ(mpc_process_set_name(process, "writer"), MPC_OK);
   ASSERT_EQ(mpc_process_start(process), MPC_OK);
@@ -550,11 +524,9 @@ TEST_P(ProcessTest, P14AProcessThatWasNeverStartedCanBeClosed) {
 TEST_P(ProcessTest, P16DescribesAProcessInEachState) {
   GroupPage<Talk> talk;
   Talk* page = talk.get();
-  mpc_process_options options = process_options();
+  mpc_process_options options = options_with(page, GetParam());
   options.name = "worker bee";
   options.daemon = 1;
-  options.argument = &page;
-  options.argument_size = sizeof page;
   std::string parent = " parent=" + std::to_string(getpid());
   mpc_process* process = make(wait_for_a_signal, options);
   EXPECT_EQ(description_of(process), "<Process name='worker bee'" + parent + " initial daemon>");
@@ -689,16 +661,6 @@ MPC_PROGRAM(speaks_before_and_after) {
 
 TEST(ProcessProgramTest, P17TextIsFlushedByTheChildAndTheParentsIsNotPrintedTwice) {
   EXPECT_EQ(run_program("speaks_before_and_after").output, "child;before;after;");
-}
-
-int say_it_to_nobody(const void*, size_t, const mpc_ref*, size_t) {
-  printf("nobody hears this");
-  close(STDOUT_FILENO);
-  return 9;
-}
-
-TEST_P(ProcessTest, P17AFlushThatFailsDoesNotChangeTheExitCode) {
-  EXPECT_EQ(exit_code_of(start(say_it_to_nobody)), 9);
 }
 
 int start_on_a_thread_of_its_own(const void* argument, size_t, const mpc_ref*, size_t) {
