@@ -72,7 +72,9 @@ typedef struct mpc_process mpc_process;
 /**
  * What a process runs. Called once, in the child, on its main thread.
  *
- * Must not throw and must not longjmp out; may call anything in this library.
+ * Must not throw and must not longjmp out; may call anything in this library. Threads that it
+ * leaves running end when it returns. Where it calls pthread_exit() instead the process lives until
+ * the last of them has ended, and its exit code is 0, as after such an end of main().
  *
  * @param argument       A copy of the argument bytes; lives as long as the call.
  * @param argument_size  Their number.

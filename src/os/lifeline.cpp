@@ -239,6 +239,8 @@ void lifeline_tidy() {
   if (keeper.process == getpid()) poke();
 }
 
+unsigned lifeline_threads() { return keeper.process == getpid() ? 1 : 0; }
+
 void lifeline_end() {
   drop_connection();
   if (keeper.process != getpid()) return;

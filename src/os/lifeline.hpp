@@ -56,6 +56,9 @@ void lifeline_return(int32_t pid);
 // Tells the thread to forget children that have ended; cheap, and done now and then by itself.
 void lifeline_tidy();
 
+// How many threads of this process are the lifeline's.
+unsigned lifeline_threads();
+
 // Ends the thread and its socket: whoever is tied to it is killed. REQUIRES: no children.
 void lifeline_end();
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdio_ext.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "group/participant.hpp"
 #include "os/identity.hpp"
 #include "os/null_device.hpp"
+#include "os/other_threads.hpp"
 #include "os/raw_syscall.hpp"
 #include "os/signals.hpp"
 #include "process/exit.hpp"
@@ -24,6 +26,7 @@
 #include "process/start_message.hpp"
 #include "process/start_method.hpp"
 #include "process/takeover.hpp"
+#include "process/thread_exit.h"
 
 namespace mpc {
 namespace {
@@ -55,6 +58,36 @@ MPC_CHILD_CODE void write_output(FILE* stream) {
 [[noreturn]] MPC_CHILD_CODE void exit_now(int exit_code) {
   for (;;) raw_syscall(SYS_exit_group, exit_code);
 }
+
+// Runs the function of a child. Where it calls pthread_exit() or is cancelled the process lives, as
+// after such an end of main(), until its last thread has ended, and then ends as if the function
+// had returned 0. `leave` ends the process.
+template <class Function, class Finish>
+class Run {
+ public:
+  Run(const Function& function, const Finish& finish, void (*leave)(int))
+      : function_(function), finish_(finish), leave_(leave) {}
+
+  MPC_CHILD_CODE int to_its_end() { return run_with_thread_exit(call, leave_last, this); }
+
+ private:
+  MPC_CHILD_CODE static int call(void* self) { return static_cast<Run*>(self)->function_(); }
+
+  [[noreturn]] static void leave_last(void* self) {
+    auto* run = static_cast<Run*>(self);
+    bool last = wait_for_other_threads();
+    run->finish_(0);
+    if (last) run->leave_(0);
+    // It cannot be told whether there are others: the kernel ends the process after the last one.
+    fflush(stdout);
+    fflush(stderr);
+    for (;;) raw_syscall(SYS_exit, 0);
+  }
+
+  const Function& function_;
+  const Finish& finish_;
+  void (*leave_)(int);
+};
 
 // What the starter of a fresh image said.
 Result<const StartMessage*> adopt(const StartTicket& ticket) {
@@ -123,7 +156,12 @@ Result<void> set_up_as_told(const StartMessage& message) {
   return setup_apply(*setup);
 }
 
-int run_message(const StartMessage& message) {
+void finish_message(int exit_code) {
+  end_children();
+  if (Group* group = group_if_any()) exit_record_write(*group, exit_code);
+}
+
+int run_message(const StartMessage& message, void (*leave)(int)) {
   int exit_code = 0;
   if (Result<void> set_up = set_up_as_told(message); !set_up) {
     report_failure(message, set_up.error());
@@ -136,13 +174,22 @@ int run_message(const StartMessage& message) {
       _exit(kStarterDied);
     }
     std::string_view refs = message.text(message.refs);
-    exit_code = reinterpret_cast<mpc_process_fn>(const_cast<void*>(*function))(
-        message.text(message.argument).data(), message.argument.size,
-        reinterpret_cast<const mpc_ref*>(refs.data()), refs.size() / sizeof(mpc_ref));
+    auto call = [&] {
+      return reinterpret_cast<mpc_process_fn>(const_cast<void*>(*function))(
+          message.text(message.argument).data(), message.argument.size,
+          reinterpret_cast<const mpc_ref*>(refs.data()), refs.size() / sizeof(mpc_ref));
+    };
+    exit_code = Run(call, finish_message, leave).to_its_end();
   }
-  end_children();
-  if (Group* group = group_if_any()) exit_record_write(*group, exit_code);
+  finish_message(exit_code);
   return exit_code;
+}
+
+// The image is the server's: nothing of it is the child's to run at exit.
+[[noreturn]] void leave_image_of_server(int exit_code) {
+  fflush(stdout);
+  fflush(stderr);
+  _exit(exit_code);
 }
 
 }  // namespace
@@ -151,7 +198,7 @@ int run_image_child(const StartTicket& ticket) noexcept {
   Result<const StartMessage*> message = adopt(ticket);
   if (!message) _exit(kStarterDied);
   begin(*group_if_any(), **message, key_from(ticket.key_fd), false);
-  return run_message(**message);
+  return run_message(**message, exit);
 }
 
 int run_served_child(Group& group, const StartMessage& message, const Authkey& key) noexcept {
@@ -159,11 +206,7 @@ int run_served_child(Group& group, const StartMessage& message, const Authkey& k
   begin(group, message, key, true);
   int cancel_state;
   pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
-  int exit_code = run_message(message);
-  // The image is the server's: nothing of it is the child's to run at exit.
-  fflush(stdout);
-  fflush(stderr);
-  _exit(exit_code);
+  leave_image_of_server(run_message(message, leave_image_of_server));
 }
 
 MPC_CHILD_CODE void run_child(Group& group, const StartRequest& request) noexcept {
@@ -185,13 +228,16 @@ MPC_CHILD_CODE void run_child(Group& group, const StartRequest& request) noexcep
   int cancel_state;
   pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
 
-  int exit_code = request.task->run();
-
-  end_children();
-  write_output(stdout);
-  write_output(stderr);
-  // The body may have left the group.
-  if (group_if_any() == &group) exit_record_write(group, exit_code);
+  auto finish = [&](int code) {
+    end_children();
+    write_output(stdout);
+    write_output(stderr);
+    // The body may have left the group.
+    if (group_if_any() == &group) exit_record_write(group, code);
+  };
+  auto run = [&] { return request.task->run(); };
+  int exit_code = Run(run, finish, exit_now).to_its_end();
+  finish(exit_code);
   exit_now(exit_code);
 }
 

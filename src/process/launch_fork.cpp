@@ -11,12 +11,16 @@
 #include "os/signals.hpp"
 #include "process/child.hpp"
 #include "process/launcher.hpp"
+#include "process/thread_exit.h"
 
 namespace mpc {
 
 MPC_CHILD_CODE Result<Started> launch_fork(Group& group, const StartRequest& request) {
   // What the loader binds here it need not bind in each child.
   (void)__fpending(stdout);
+  auto nothing = [](void*) { return 0; };
+  (void)run_with_thread_exit(
+      nothing, [](void*) {}, nullptr);
   pid_t pid = fork();
   if (pid == 0) run_child(group, request);
   // Found out here while the kernel brings the child up. With other threads the handlers may have

@@ -2,7 +2,9 @@
 // Hosts in a container or sandbox: without /proc, as process 1, with system calls denied.
 #include <errno.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
@@ -60,6 +62,50 @@ int waits_at_the_gate(const void* argument, size_t, const mpc_ref*, size_t) {
   Gate* gate = argument_as<Gate*>(argument);
   gate->inside.add();
   return gate->open.reaches(1) ? 9 : 1;
+}
+
+int leaves_a_thread_at_the_gate(const void* argument, size_t, const mpc_ref*, size_t) {
+  pthread_t thread;
+  MUST(pthread_create(
+           &thread, nullptr,
+           [](void* gate) -> void* {
+             waits_at_the_gate(&gate, sizeof gate, nullptr, 0);
+             return nullptr;
+           },
+           argument_as<Gate*>(argument)) == 0);
+  printf("said before the end;");
+  pthread_exit(nullptr);
+}
+
+// There a child cannot tell whether it has other threads.
+MPC_PROGRAM(host_without_proc_whose_child_leaves_a_thread) {
+  enter_namespaces(CLONE_NEWNS);
+  MUST(umount2("/proc", MNT_DETACH) == 0);
+  GroupPage<Gate> gate;
+  Gate* address = gate.get();
+  for (mpc_start_method method : start_methods()) {
+    gate->inside.set(0);
+    gate->open.set(0);
+    mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+    options.start_method = method;
+    options.argument = &address;
+    options.argument_size = sizeof address;
+    options.standard_output.kind = MPC_STDIO_PIPE;
+    mpc_process* process = started(leaves_a_thread_at_the_gate, options);
+    int fd = -1;
+    char text[64] = "";
+    MUST(mpc_process_pipe(process, 1, &fd) == MPC_OK);
+    MUST(gate->inside.reaches(1));
+    MUST(mpc_process_join(process, kLongerThanAnyTick) == MPC_ETIMEDOUT);
+    MUST(read(fd, text, sizeof text) == static_cast<ssize_t>(strlen("said before the end;")));
+    gate->open.set(1);
+    MUST(ended(process) == 0);
+    close(fd);
+  }
+  return 0;
+}
+TEST(SandboxHostTest, P17AChildThatCallsPthreadExitLivesUntilItsLastThreadHasEndedWithoutProcToo) {
+  expect_works("host_without_proc_whose_child_leaves_a_thread");
 }
 
 // There /proc/N is another process than N; here one that can be looked at, and that has no group.
