@@ -22,8 +22,6 @@ namespace {
 class ProcessControlTest : public StartMethodTest {};
 MPC_UNDER_EVERY_START_METHOD(ProcessControlTest);
 
-int return_five(const void*, size_t, const mpc_ref*, size_t) { return 5; }
-
 // --- stop ----------------------------------------------------------------------------------------
 
 int deaf_to_sigterm(const void* argument, size_t, const mpc_ref*, size_t) {

@@ -16,6 +16,9 @@ int wait_for_a_signal(const void* argument, size_t, const mpc_ref*, size_t) {
   for (;;) pause();
 }
 
+int return_five(const void*, size_t, const mpc_ref*, size_t) { return 5; }
+int return_seven(const void*, size_t, const mpc_ref*, size_t) { return 7; }
+
 mpc_process_options options_with(Talk* const& talk, uint32_t method) {
   mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
   options.start_method = method;

@@ -22,6 +22,9 @@ struct Talk {
 int wait_to_be_told(const void* argument, size_t size, const mpc_ref* refs, size_t ref_count);
 int wait_for_a_signal(const void* argument, size_t size, const mpc_ref* refs, size_t ref_count);
 
+int return_five(const void* argument, size_t size, const mpc_ref* refs, size_t ref_count);
+int return_seven(const void* argument, size_t size, const mpc_ref* refs, size_t ref_count);
+
 // Options with the pointer as the argument; they borrow it.
 mpc_process_options options_with(Talk* const& talk, uint32_t method);
 mpc_process_options options_with(Talk* const&& talk, uint32_t method) = delete;
