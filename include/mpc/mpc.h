@@ -24,5 +24,7 @@
 #include <mpc/log.h>
 #include <mpc/pool.h>
 #include <mpc/process.h>
+#include <mpc/process_control.h>
+#include <mpc/start_method.h>
 
 #endif
