@@ -26,8 +26,9 @@ uint64_t count_participants(const Group& group) {
   uint64_t count = 0;
   uint32_t high = group.header().participants_high.load();
   for (uint32_t i = 0; i < high; ++i) {
-    ParticipantWord now{group.participant(i).state.load()};
-    if (now.state() == ParticipantState::kLive) ++count;
+    const Participant& record = group.participant(i);
+    ParticipantWord now{record.state.load()};
+    if (now.state() == ParticipantState::kLive && record.server.load() == 0) ++count;
   }
   return count;
 }
@@ -96,7 +97,7 @@ mpc_status mpc_group_free(void* address) {
 
 mpc_status mpc_group_sweep(uint32_t* out_swept) {
   return mpc::guarded_in_group([&](Group& group) -> Result<void> {
-    mpc::children_reap();
+    (void)mpc::children_alive();
     uint32_t swept = mpc::sweep_all(group);
     mpc::space_trim(group);
     if (out_swept != nullptr) *out_swept = swept;

@@ -112,8 +112,10 @@ mpc_status mpc_process_start(mpc_process* process) {
     mpc::Pinned<ProcessHandle> handle(process);
     if (!handle) return mpc::used_up<ProcessHandle>();
     Result<void> started = handle->process->start();
-    if (started) mpc::children_add(handle->process);
-    return started;
+    if (!started) return started;
+    mpc::children_add(handle->process);
+    handle->process->tell_start();
+    return {};
   });
 }
 

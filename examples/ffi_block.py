@@ -4,6 +4,7 @@ import ctypes
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 FOREVER = c_int64(-1)
+FORK = 1
 COUNT = 10
 mpc = ctypes.CDLL("libmpc.so.0")
 
@@ -69,7 +70,9 @@ def fill(argument, size, refs, ref_count):
 block, process, exit_code, ref = c_void_p(), c_void_p(), c_int(), Ref()
 check(mpc.mpc_block_create(COUNT * ctypes.sizeof(c_int), byref(block)))
 check(mpc.mpc_block_ref(block, byref(ref)))
-options = ProcessOptions(ctypes.sizeof(ProcessOptions), refs=ctypes.pointer(ref), ref_count=1)
+# The callback was made at run time and is in no file: only a copy of this process has it.
+options = ProcessOptions(ctypes.sizeof(ProcessOptions), start_method=FORK)
+options.refs, options.ref_count = ctypes.pointer(ref), 1
 check(mpc.mpc_process_create(fill, byref(options), byref(process)))
 check(mpc.mpc_process_start(process))
 check(mpc.mpc_process_join(process, FOREVER))

@@ -4,6 +4,7 @@ import ctypes
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_void_p
 
 FOREVER = c_int64(-1)
+FORK = 1
 mpc = ctypes.CDLL("libmpc.so.0")
 process_fn = ctypes.CFUNCTYPE(c_int, c_void_p, c_size_t, c_void_p, c_size_t)
 
@@ -50,7 +51,8 @@ def greet(argument, size, refs, ref_count):
 
 
 whom = "Ada".encode()
-options = ProcessOptions(ctypes.sizeof(ProcessOptions), name=b"greeter")
+# The callback was made at run time and is in no file: only a copy of this process has it.
+options = ProcessOptions(ctypes.sizeof(ProcessOptions), start_method=FORK, name=b"greeter")
 options.argument, options.argument_size = whom, len(whom)
 process, exit_code = c_void_p(), c_int()
 check(mpc.mpc_process_create(greet, byref(options), byref(process)))

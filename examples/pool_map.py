@@ -3,6 +3,7 @@
 import ctypes
 from ctypes import POINTER, c_int, c_size_t, c_void_p
 
+FORK = 1
 mpc = ctypes.CDLL("libmpc.so.0")
 map_fn = ctypes.CFUNCTYPE(c_int, POINTER(c_int), POINTER(c_int))
 mpc.mpc_pool_create.argtypes = [c_void_p, POINTER(c_void_p)]
@@ -25,6 +26,9 @@ def square(item, result):
     return 0
 
 
+# ctypes makes the callback at run time. It is in no file that a fresh image could load, so the
+# workers have to begin as copies of this process. A function of a library runs under every method.
+check(mpc.mpc_start_method_set(FORK, 0))
 pool = c_void_p()
 items = (c_int * 10)(*range(10))
 results = (c_int * 10)()

@@ -48,14 +48,17 @@ typedef struct mpc_group_stats {
   uint64_t address_space; /**< Size of the mapping in bytes. */
   uint64_t memory_limit;  /**< Most bytes that may be in use. */
   uint64_t memory_used;   /**< Bytes taken from the limit now, in steps of 1 MiB. */
-  uint64_t blocks;        /**< Blocks that are allocated now, by anybody. */
+  uint64_t blocks;        /**< Blocks that are allocated now, by anybody: those that the library has
+                               for itself included, as one a fork server and one a child that did
+                               not begin as a copy of its parent. */
   uint64_t bytes;         /**< Bytes in those blocks. */
   uint64_t own_bytes;     /**< Bytes of those that are private to the calling process. */
   uint64_t objects;       /**< Shared objects that exist now. */
   uint64_t participants;  /**< Processes in the group, this one included; one that was just started
-                               counts from its first steps on. */
-  uint64_t starts;        /**< Processes that have ever joined. */
-  uint64_t deaths;        /**< Processes whose leavings were swept up. */
+                               counts from its first steps on. The library's own, such as a fork
+                               server, do not count, though each takes one of the 4,096 places. */
+  uint64_t starts;        /**< Processes that have ever joined, the library's own included. */
+  uint64_t deaths;        /**< Processes whose leavings were swept up, likewise. */
 } mpc_group_stats;
 
 /** For FFI and C alike: all zero but the size. */
@@ -83,7 +86,7 @@ MPC_API MPC_NODISCARD mpc_status mpc_group_configure(const mpc_group_options* op
  *
  * @return MPC_OK             This process is a participant.
  *         MPC_ESYSTEM        The kernel gave no memory file or no address space.
- *         MPC_EPARTICIPANTS  4,096 processes are in the group already.
+ *         MPC_EPARTICIPANTS  4,096 processes are in the group already, fork servers included.
  *
  * Blocks: never. Threads: any. Since: 0.1.
  */

@@ -16,7 +16,7 @@ extern "C" {
 typedef enum mpc_log_level {
   MPC_LOG_OFF = 0,      /**< Nothing. */
   MPC_LOG_DEBUG = 10,   /**< For the makers of the library. */
-  MPC_LOG_INFO = 20,    /**< Processes that are started. */
+  MPC_LOG_INFO = 20,    /**< Processes that are started, but for the library's own. */
   MPC_LOG_WARNING = 30, /**< A worker was lost; something will bite. */
   MPC_LOG_ERROR = 40    /**< A call failed for a reason that is not the caller's. */
 } mpc_log_level;

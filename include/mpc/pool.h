@@ -20,8 +20,11 @@
  * MPC_EWORKER_LOST, the worker is replaced, the rest goes on. Workers ignore SIGINT, are daemons,
  * and are named "PoolWorker-1", "PoolWorker-2", ...; they end when the pool's owner dies.
  *
- * Workers are started at the first map, from the memory of the process as it is then. A function
- * that was loaded or generated later is run by workers started anew for it.
+ * Workers are started at the first map. Under `fork` they have a copy of the memory of the process
+ * as it is then; under the other start methods, of which one is the default, its globals mean
+ * nothing to them (see mpc/process.h): what a function needs is in its items or in group memory. A
+ * function that was loaded later, or generated where `fork` is chosen, is run by workers started
+ * anew for it.
  *
  * No thread is made: the thread that calls map hands out the work and takes in the results. Maps
  * that several threads ask of one pool at once are served one after another.

@@ -24,11 +24,18 @@
  * after flushing standard output and standard error: the program's atexit() functions do not run
  * twice.
  *
- * Under `spawn` and `forkserver` the child is a fresh image: globals and plain pointers of the
- * parent mean nothing there, group memory and refs do. It is an image of the program for a function
- * of the program (static ones too), whose main() does not run, and of the helper mpc-worker for one
- * of a shared library. Constructors of the program do run, and are answered MPC_EBOOTSTRAP by this
- * library.
+ * `forkserver` is the default. Under it and `spawn` the child is a fresh image: globals and plain
+ * pointers of the parent mean nothing there, group memory and refs do. It is an image of the
+ * program for a function of the program (static ones too), whose main() does not run, and of the
+ * helper mpc-worker for one of a shared library. Constructors of the program do run, and are
+ * answered MPC_EBOOTSTRAP by this library. A program whose children rely on globals that were set
+ * before the start, on descriptors that they simply inherit, or on functions that are in no file,
+ * such as the closures of a foreign function interface, chooses `fork`: for all that it starts with
+ * mpc_start_method_set(), or in the options of a process or pool.
+ *
+ * The fork server is made at the first start, and ends with the process that had it made, or when
+ * that one leaves the group. It is not a child of the program; where orphans come to the program,
+ * which is process 1 of its namespace or a subreaper, wait() and waitpid(-1) see it as one.
  *
  * When the parent dies, however, its children are killed (SIGKILL), unless they are detached, or
  * have closed descriptors that they did not open: one of them is the tie. When the parent returns

@@ -19,7 +19,7 @@ extern "C" {
 
 /** How a process comes into being. */
 typedef enum mpc_start_method {
-  MPC_START_DEFAULT = 0,   /**< Whatever mpc_start_method_set() chose, or the library's default. */
+  MPC_START_DEFAULT = 0,   /**< What mpc_start_method_set() chose, or else `forkserver`. */
   MPC_START_FORK = 1,      /**< fork(): a copy of the calling thread and of the whole memory. */
   MPC_START_SPAWN = 2,     /**< A fresh image of the program, or of mpc-worker. */
   MPC_START_FORKSERVER = 3 /**< A fork of a server that is a fresh image and has one thread. */

@@ -257,8 +257,8 @@ struct Participant {
   // its starter found out while the child began, so that the child need not.
   Word<uint64_t> signals;
   Word<uint32_t> signals_known;
-  uint32_t unused;
-  Word<uint64_t> end;  // how it ended, by the fork server that reaped it: participant.hpp
+  Word<uint32_t> server;  // a fork server's: offset / 64 of its ServerControl; 0: it is none
+  Word<uint64_t> end;     // how it ended, by the fork server that reaped it: participant.hpp
   char name[64];
   Word<uint64_t> region_marks[16];  // bit (region % 1024): may own something there
   IntentSlot intents[kIntentsPerParticipant];

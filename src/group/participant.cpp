@@ -29,6 +29,7 @@ bool claim_record(Group& group, uint32_t index, ParticipantState as, uint32_t by
   record.descriptor_marks.set(0);
   record.starts.set(0);
   record.signals_known.set(0);
+  record.server.set(0);
   record.end.set(0);
   for (Word<uint64_t>& marks : record.region_marks) marks.set(0);
   out_owner = Owner::make(index, generation);

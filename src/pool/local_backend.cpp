@@ -79,6 +79,7 @@ Result<void> LocalBackend::start_worker(uint32_t index) {
   auto process = std::make_shared<Process>(group_, std::move(plan));
   if (Result<void> started = process->start(); !started) return started;
   children_add(process);
+  if (log_wanted(MPC_LOG_INFO)) untold_.push_back(process);
   worker.process = std::move(process);
   worker.record = worker.process->record();
   return {};
@@ -104,6 +105,22 @@ Result<uint64_t> LocalBackend::told_name(const void* function, const FunctionNam
 }
 
 Result<WorkFunction> LocalBackend::start_workers(const void* function) {
+  Result<WorkFunction> told = start_workers_locked(function);
+  tell_starts();
+  return told;
+}
+
+// The log lines of the workers that were started, when the lock is not held any more.
+void LocalBackend::tell_starts() {
+  std::vector<std::shared_ptr<Process>> untold;
+  {
+    std::lock_guard guard(mutex_);
+    untold.swap(untold_);
+  }
+  for (const std::shared_ptr<Process>& process : untold) process->tell_start();
+}
+
+Result<WorkFunction> LocalBackend::start_workers_locked(const void* function) {
   std::lock_guard guard(mutex_);
   if (terminated_.load()) return failure(MPC_ETERMINATED, "the pool was terminated");
   FunctionName name;
@@ -343,6 +360,7 @@ void LocalBackend::look_for_deaths() {
     log_line(MPC_LOG_WARNING, "PoolWorker-%u (pid %d) ended with %d and is replaced", loss.worker,
              loss.pid, loss.exit_code);
   }
+  tell_starts();
 }
 
 Event LocalBackend::next_event() {

@@ -54,7 +54,9 @@ class LocalBackend : public Backend {
   };
 
   LocalBackend(Group& group, ObjectId id, uint32_t workers, mpc_start_method method);
+  Result<WorkFunction> start_workers_locked(const void* function);
   Result<void> start_worker(uint32_t index);
+  void tell_starts();
   Result<void> replace_workers();
   bool fits(const void* function, const FunctionName& name) const;
   Result<uint64_t> told_name(const void* function, const FunctionName& name);
@@ -75,6 +77,7 @@ class LocalBackend : public Backend {
   Owner owner_;
   std::mutex mutex_;  // workers_; taken while processes are started and ended
   std::vector<Worker> workers_;
+  std::vector<std::shared_ptr<Process>> untold_;  // started, and not yet in the log
   uint32_t numbers_ = 0;
   LoadedCode code_;             // what forked workers have
   std::optional<Image> image_;  // of others

@@ -71,15 +71,16 @@ std::vector<std::shared_ptr<Process>> children() {
 }
 
 // One question tells whether any child of this process waits to be reaped, the program's own
-// included. Those that something else has reaped do not show: for their sake all are looked at when
-// the list has doubled.
+// included. Those that something else reaps, such as a fork server, do not show: for their sake all
+// are looked at when the list has doubled.
 void children_reap() {
   siginfo_t info;
   info.si_pid = 0;
   int result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
   {
     LocalLock lock;
-    if (result == 0 && info.si_pid == 0 && list().size() < look_at) return;
+    bool none = result != 0 || info.si_pid == 0;
+    if (none && list().size() < look_at) return;
   }
   children_alive();
 }

@@ -13,6 +13,7 @@
 #include "group/sweep.hpp"
 #include "os/futex.hpp"
 #include "os/identity.hpp"
+#include "os/spare_descriptor.hpp"
 #include "process/function_name.hpp"
 #include "process/launcher.hpp"
 #include "process/server_link.hpp"
@@ -25,10 +26,8 @@ constexpr int64_t kTick = 50000000;
 // A server that does not answer for so long although it lives was stopped; another is made.
 constexpr int64_t kPatience = 2000000000;
 
-bool send_request(const ServerControl& control, const ServerRequest& request,
+bool send_request(int socket_fd, const ServerControl& control, const ServerRequest& request,
                   const std::vector<int>& fds) {
-  Fd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket_fd) return false;
   alignas(cmsghdr) char room[CMSG_SPACE(kServerDescriptors * sizeof(int))] = {};
   sockaddr_un name;
   memcpy(&name, control.name, sizeof control.name);
@@ -49,7 +48,7 @@ bool send_request(const ServerControl& control, const ServerRequest& request,
   }
   ssize_t sent;
   do {
-    sent = sendmsg(socket_fd.get(), &packet, MSG_NOSIGNAL);
+    sent = sendmsg(socket_fd, &packet, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   return sent == sizeof request;
 }
@@ -124,6 +123,9 @@ Result<Started> launch_server(Group& group, const StartRequest& request) {
   if (!message) return message.error();
   ServedWords& words = (*message)->served_words();
 
+  // Before the tie, which the child can make itself where no descriptor is left.
+  Fd socket_fd(with_spare([] { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }));
+  if (!socket_fd) return system_failure("asking the fork server", errno);
   Fd tie;
   if (!request.detach) tie = lifeline_connection(request.tie);
   ServerRequest packet{};
@@ -139,7 +141,7 @@ Result<Started> launch_server(Group& group, const StartRequest& request) {
 
   const ServerControl& control = *request.server;
   memcpy(packet.key, control.key, sizeof packet.key);
-  if (!send_request(control, packet, *fds)) {
+  if (!send_request(socket_fd.get(), control, packet, *fds)) {
     if (errno == ECONNREFUSED || errno == ENOENT) return Started{};  // pid 0: no server any more
     return system_failure("asking the fork server", errno);
   }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.hpp"
 #include "group/participant.hpp"
@@ -88,7 +89,8 @@ Self Process::child_of_this_process() const {
 
 Result<void> Process::start() {
   if (Result<void> mine = check_mine(); !mine) return mine;
-  children_reap();
+  // Not for one of the library's own, which is started with locks held.
+  if (!plan_.unnumbered) children_reap();
   std::unique_lock guard(mutex_);
   if (Result<void> open = check_open(); !open) return open;
   if (state_ != MPC_PROCESS_INITIAL) {
@@ -99,14 +101,20 @@ Result<void> Process::start() {
   for (int attempt = 0; attempt < kServersToTry; ++attempt) {
     Result<bool> begun = start_once();
     if (!begun) return begun.error();
-    if (!*begun) continue;
-    guard.unlock();
-    if (log_wanted(MPC_LOG_INFO)) {
-      log_line(MPC_LOG_INFO, "started %s as process %d", plan_.name.c_str(), pid_);
-    }
-    return {};
+    if (*begun) return {};
   }
   return failure(MPC_ESYSTEM, "the fork server was killed each time that it was asked");
+}
+
+// Not by start(), which is called with locks held: whom the line is handed to may do as it likes.
+void Process::tell_start() {
+  if (!log_wanted(MPC_LOG_INFO)) return;
+  std::string name;
+  {
+    std::lock_guard guard(mutex_);
+    name = plan_.name;
+  }
+  log_line(MPC_LOG_INFO, "started %s as process %d", name.c_str(), pid_);
 }
 
 // False where the fork server died over it.
@@ -233,15 +241,17 @@ void Process::note_report() {
 // Not where the end is noticed, with the lock held: whom the line is handed to may call the
 // library.
 void Process::say_why_not_begun() {
-  std::string why;
-  {
-    std::lock_guard guard(mutex_);
-    why.swap(why_not_begun_);
-  }
+  if (plan_.unnumbered) return;
+  std::string why = take_why_not_begun();
   if (!why.empty()) {
     log_line(MPC_LOG_WARNING, "%s ended before its function was called: %s", plan_.name.c_str(),
              why.c_str());
   }
+}
+
+std::string Process::take_why_not_begun() {
+  std::lock_guard guard(mutex_);
+  return std::exchange(why_not_begun_, {});
 }
 
 bool Process::reap() {

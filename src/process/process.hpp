@@ -28,7 +28,7 @@ struct ProcessPlan {
   bool daemon = false;
   bool detach = false;
   bool ignore_sigint = false;
-  bool unnumbered = false;     // the library's own: in no count of children
+  bool unnumbered = false;     // the library's own: in no count of children or log
   std::vector<ObjectId> held;  // for the child from start to end
   Task task;
   std::optional<Image> image;                 // as in StartRequest
@@ -42,6 +42,8 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   Result<void> start();
+  // The log line of its start. For whoever started it, when no lock is held any more.
+  void tell_start();
   // True once it has ended; false when the deadline is past.
   Result<bool> join(Deadline deadline);
   Result<bool> alive();
@@ -74,6 +76,9 @@ class Process {
   int32_t started_pid() const { return pid_; }
   int ended_with() const { return exit_code_; }
   Owner record() const { return record_; }
+  // Why it ended before its function was called; "" where that is not known. Of one that is the
+  // library's own, which is not said in the log.
+  std::string take_why_not_begun();
 
  private:
   Result<void> check_mine() const;

@@ -94,7 +94,9 @@ Result<Link> make_server(Group& group, const Image& image) {
   (void)intermediate->join(Deadline::after(MPC_FOREVER));
   Result<int> code = intermediate->exit_code();
   if (!code || *code != 0) {
-    return give_up(failure(MPC_ESYSTEM, "the fork server could not be started"));
+    std::string why = intermediate->take_why_not_begun();
+    return give_up(failure(MPC_ESYSTEM, "the fork server could not be started: %s",
+                           why.empty() ? "it ended" : why.c_str()));
   }
   // The server is on its way: it says ready, or that it failed; or it was killed, and says nothing.
   Deadline patience = Deadline::after(int64_t{10} * 1000000000);

@@ -12,7 +12,7 @@
 namespace mpc {
 
 // What this system has, the default first.
-inline constexpr std::array kStartMethods = {MPC_START_FORK, MPC_START_SPAWN, MPC_START_FORKSERVER};
+inline constexpr std::array kStartMethods = {MPC_START_FORKSERVER, MPC_START_SPAWN, MPC_START_FORK};
 
 const char* start_method_name(mpc_start_method method);
 

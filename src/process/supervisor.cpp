@@ -273,6 +273,7 @@ int run_server(const ServerStart& start) {
   Result<Group*> joined = current_group();
   if (!joined) _exit(1);
   Group& group = **joined;
+  group.own_record().server.store(static_cast<uint32_t>(start.control / 64));
   prctl(PR_SET_NAME, "mpc-forkserver");
   auto& control = *reinterpret_cast<ServerControl*>(group.at(start.control));
   if (!lifeline_tie_to(start.owner, -1)) _exit(1);

@@ -3,13 +3,14 @@
 #include <gtest/gtest.h>
 #include <string.h>
 
+#include <atomic>
 #include <set>
 #include <string>
 #include <thread>
 
 #include <mpc/mpc.h>
 
-#include "support/program.hpp"
+#include "support/start_method_test.hpp"
 #include "support/wait.hpp"
 
 namespace mpc::test {
@@ -169,6 +170,9 @@ TEST(BufferTest, FreeingNothingIsFine) {
 
 // --- log -----------------------------------------------------------------------------------------
 
+class LogTest : public ProgramTest {};
+MPC_UNDER_EVERY_START_METHOD(LogTest);
+
 MPC_PROGRAM(says_nothing) {
   mpc_process* process;
   MUST(mpc_process_create(nullptr, nullptr, &process) == MPC_OK);
@@ -178,7 +182,7 @@ MPC_PROGRAM(says_nothing) {
   return 0;
 }
 
-TEST(LogTest, TheLibraryPrintsNothingByItself) {
+TEST_P(LogTest, TheLibraryPrintsNothingByItself) {
   Ended ended = run_program("says_nothing");
   EXPECT_EQ(ended, 0);
   EXPECT_EQ(ended.output + ended.errors, "");
@@ -202,20 +206,22 @@ MPC_PROGRAM(logs) {
   return 0;
 }
 
-TEST(LogTest, LinesGoToStandardErrorInPythonsForm) {
+TEST_P(LogTest, LinesGoToStandardErrorInPythonsForm) {
   Ended ended = run_program("logs");
   EXPECT_EQ(ended, 0);
   EXPECT_EQ(ended.errors, ended.output);
 }
 
-TEST(LogTest, LinesGoToAFunctionThatAskedForThem) {
+TEST_P(LogTest, LinesGoToAFunctionThatAskedForThem) {
   std::string lines;
   auto keep = [](mpc_log_level level, const char* line, void* user_data) {
     *static_cast<std::string*>(user_data) += std::to_string(level) + line + ";";
   };
   ASSERT_EQ(mpc_log_set(MPC_LOG_INFO, keep, &lines), MPC_OK);
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.start_method = GetParam();
   mpc_process* process;
-  ASSERT_EQ(mpc_process_create(nullptr, nullptr, &process), MPC_OK);
+  ASSERT_EQ(mpc_process_create(nullptr, &options, &process), MPC_OK);
   ASSERT_EQ(mpc_process_set_name(process, "seen"), MPC_OK);
   ASSERT_EQ(mpc_process_start(process), MPC_OK);
   ASSERT_EQ(mpc_log_set(MPC_LOG_OFF, nullptr, nullptr), MPC_OK);
@@ -224,7 +230,30 @@ TEST(LogTest, LinesGoToAFunctionThatAskedForThem) {
   EXPECT_EQ(lines.find("20[INFO/MainProcess] started seen as process "), 0u) << lines;
 }
 
-TEST(LogTest, ANumberThatIsNoLevelIsRefused) {
+// Who is told of a start may wait for another thread, whatever that one asks of the library.
+MPC_PROGRAM(terminates_a_pool_when_told_of_its_first_worker) {
+  static mpc_pool* pool;
+  static std::atomic<bool> told{false};
+  auto terminate_it = [](mpc_log_level, const char*, void*) {
+    if (!told.exchange(true)) std::thread([] { (void)mpc_pool_terminate(pool); }).join();
+  };
+  mpc_pool_options options = MPC_POOL_OPTIONS_INIT;
+  options.workers = 2;
+  MUST(mpc_pool_create(&options, &pool) == MPC_OK);
+  MUST(mpc_log_set(MPC_LOG_INFO, terminate_it, nullptr) == MPC_OK);
+  auto nothing = [](const void*, void*) { return 0; };
+  MUST(mpc_pool_map(pool, nothing, nullptr, 10, 0, nullptr, 0, nullptr) == MPC_ETERMINATED);
+  MUST(told.load());
+  MUST(mpc_log_set(MPC_LOG_OFF, nullptr, nullptr) == MPC_OK);
+  MUST(mpc_pool_destroy(pool) == MPC_OK);
+  return 0;
+}
+
+TEST_P(LogTest, NoLockIsHeldWhileTheStartOfAWorkerIsTold) {
+  EXPECT_EQ(run_program("terminates_a_pool_when_told_of_its_first_worker"), 0);
+}
+
+TEST(LogLevelTest, ANumberThatIsNoLevelIsRefused) {
   EXPECT_EQ(mpc_log_set(static_cast<mpc_log_level>(15), nullptr, nullptr), MPC_EINVAL);
 }
 

@@ -13,12 +13,11 @@
 namespace mpc::test {
 namespace {
 
-class GroupTest : public StartMethodTest {
- protected:
-  // A fork server is a participant too.
-  static uint64_t servers() { return GetParam() == MPC_START_FORKSERVER ? 1 : 0; }
-};
+class GroupTest : public StartMethodTest {};
 MPC_UNDER_EVERY_START_METHOD(GroupTest);
+
+class GroupProgramTest : public ProgramTest {};
+MPC_UNDER_EVERY_START_METHOD(GroupProgramTest);
 
 constexpr size_t kSizes[] = {
     1, 63, 64, 65, 4096, 524'288, 524'289, 1 << 20, (1 << 20) + 1, 5 * (1 << 20) + 7};
@@ -48,7 +47,7 @@ MPC_PROGRAM(joins_twice) {
   return 0;
 }
 
-TEST(GroupProgramTest, JoiningTwiceIsJoiningOnce) { EXPECT_EQ(run_program("joins_twice"), 0); }
+TEST_P(GroupProgramTest, JoiningTwiceIsJoiningOnce) { EXPECT_EQ(run_program("joins_twice"), 0); }
 
 MPC_PROGRAM(leaves_and_comes_back) {
   MachineState before = MachineState::now();
@@ -75,7 +74,7 @@ MPC_PROGRAM(leaves_and_comes_back) {
   return 0;
 }
 
-TEST(GroupProgramTest, WhoHasLeftIsAsUnusedAndTheNextCallMakesANewGroup) {
+TEST_P(GroupProgramTest, WhoHasLeftIsAsUnusedAndTheNextCallMakesANewGroup) {
   EXPECT_EQ(run_program("leaves_and_comes_back"), 0);
 }
 
@@ -90,13 +89,12 @@ MPC_PROGRAM(leaves_with_open_handles) {
   return 0;
 }
 
-TEST(GroupProgramTest, LeavingWithOpenHandlesIsRefused) {
+TEST_P(GroupProgramTest, LeavingWithOpenHandlesIsRefused) {
   EXPECT_EQ(run_program("leaves_with_open_handles"), 0);
 }
 
 MPC_PROGRAM(leaves_with_a_child) {
-  SharedPage<Talk> talk;
-  Talk* page = talk.get();
+  auto* page = in_group<Talk>();
   mpc_process_options options = options_with(page, MPC_START_DEFAULT);
   mpc_process* process;
   MUST(mpc_process_create(wait_to_be_told, &options, &process) == MPC_OK);
@@ -105,13 +103,13 @@ MPC_PROGRAM(leaves_with_a_child) {
   MUST(mpc_process_pid(process, &pid) == MPC_OK);
   MUST(mpc_process_destroy(process) == MPC_OK);
   MUST(mpc_group_leave() == MPC_ESTATE);
-  talk->go.set(1);
+  page->go.set(1);
   MUST(ends_within(pid, kLongEnough));
   MUST(mpc_group_leave() == MPC_OK);
   return 0;
 }
 
-TEST(GroupProgramTest, LeavingWithARunningChildIsRefused) {
+TEST_P(GroupProgramTest, LeavingWithARunningChildIsRefused) {
   EXPECT_EQ(run_program("leaves_with_a_child"), 0);
 }
 
@@ -133,7 +131,7 @@ MPC_PROGRAM(configures) {
   return 0;
 }
 
-TEST(GroupProgramTest, OptionsHoldFromTheFirstUseAndCannotBeChangedAfterIt) {
+TEST_P(GroupProgramTest, OptionsHoldFromTheFirstUseAndCannotBeChangedAfterIt) {
   EXPECT_EQ(run_program("configures"), 0);
 }
 
@@ -217,7 +215,7 @@ TEST_P(GroupTest, TheFiguresAddUp) {
   mpc_group_stats before = stats_now();
   EXPECT_EQ(before.struct_size, sizeof before);
   EXPECT_NE(before.id, 0u);
-  EXPECT_EQ(before.participants, 1u + servers());
+  EXPECT_EQ(before.participants, 1u);
   void* small = alloc(100);
   void* large = alloc((1 << 20) + 1);
   mpc_group_stats after = stats_now();
@@ -415,7 +413,7 @@ TEST_P(GroupTest, SweepTellsHowManyHaveDied) {
     }));
   }
   ASSERT_TRUE(page->ready.reaches(3));
-  EXPECT_EQ(stats_now().participants, 4u + servers());
+  EXPECT_EQ(stats_now().participants, 4u);
   uint32_t swept = 77;
   ASSERT_EQ(mpc_group_sweep(&swept), MPC_OK);
   EXPECT_EQ(swept, 0u) << "all live";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Workers that die: each costs the item in its hands and no other.
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string>
 #include <thread>
 
 #include "pool_test.hpp"
@@ -331,30 +333,52 @@ TEST_P(PoolLossTest, AWorkerThatTakesLongIsNotTakenForDead) {
 
 // --- workers that cannot live --------------------------------------------------------------------
 
+// While the file exists that this variable names, whatever begins here ends: a fresh image at its
+// constructors, a fork at its first step.
+constexpr const char* kDeadly = "MPC_TEST_DEADLY_FILE";
+
+void end_if_deadly() {
+  const char* file = getenv(kDeadly);
+  if (file != nullptr && access(file, F_OK) == 0) _exit(66);
+}
+
+[[gnu::constructor]] void watch_births() {
+  end_if_deadly();
+  pthread_atfork(nullptr, nullptr, end_if_deadly);
+}
+
+class PoolLossProgramTest : public ProgramTest {};
+MPC_UNDER_EVERY_START_METHOD(PoolLossProgramTest);
+
 MPC_PROGRAM(kills_its_workers_at_birth) {
-  static bool deadly = false;
-  pthread_atfork(nullptr, nullptr, [] {
-    if (deadly) _exit(66);
-  });
+  constexpr int kNumber = 200;
+  std::string file = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(kNumber);
+  MUST(setenv(kDeadly, file.c_str(), 1) == 0);
+  // What forks the workers has to live.
+  mpc_process* process;
+  MUST(mpc_process_create(nullptr, nullptr, &process) == MPC_OK);
+  MUST(mpc_process_start(process) == MPC_OK);
+  MUST(mpc_process_join(process, MPC_FOREVER) == MPC_OK);
+  MUST(mpc_process_destroy(process) == MPC_OK);
   mpc_pool* pool;
   mpc_pool_options options = MPC_POOL_OPTIONS_INIT;
   options.workers = 2;
   MUST(mpc_pool_create(&options, &pool) == MPC_OK);
-  deadly = true;
+  MUST(dup3(STDERR_FILENO, kNumber, O_CLOEXEC) == kNumber);
   int64_t item = 1;
   int64_t result;
   MUST(mpc_pool_map(pool, square, &item, 1, 8, &result, 8, nullptr) == MPC_EWORKER_LOST);
   MUST(last_message().find("exited with code 66") != std::string::npos ||
        last_message().find("exited with code 255") != std::string::npos);
   MUST(mpc_pool_destroy(pool) == MPC_OK);
-  deadly = false;
+  close(kNumber);
   MUST(mpc_pool_create(&options, &pool) == MPC_OK);
   MUST(mpc_pool_map(pool, square, &item, 1, 8, &result, 8, nullptr) == MPC_OK);
   MUST(mpc_pool_destroy(pool) == MPC_OK);
   return 0;
 }
 
-TEST(PoolLossProgramTest, L15WorkersThatDieBeforeTheyTakeWorkEndTheMap) {
+TEST_P(PoolLossProgramTest, L15WorkersThatDieBeforeTheyTakeWorkEndTheMap) {
   EXPECT_EQ(run_program("kills_its_workers_at_birth"), 0);
 }
 

@@ -19,6 +19,9 @@ namespace {
 class ProcessBeginTest : public StartMethodTest {};
 MPC_UNDER_EVERY_START_METHOD(ProcessBeginTest);
 
+class ProcessBeginProgramTest : public ProgramTest {};
+MPC_UNDER_EVERY_START_METHOD(ProcessBeginProgramTest);
+
 // --- M11 -----------------------------------------------------------------------------------------
 
 int number_in_memory = 1;
@@ -44,7 +47,7 @@ MPC_PROGRAM(has_an_exit_function) {
   return 0;
 }
 
-TEST(ProcessProgramTest, M11TheParentsExitFunctionsDoNotRunInTheChild) {
+TEST_P(ProcessBeginProgramTest, M11TheParentsExitFunctionsDoNotRunInTheChild) {
   EXPECT_EQ(run_program("has_an_exit_function").output, "exit function;");
 }
 
@@ -147,7 +150,7 @@ MPC_PROGRAM(speaks_before_and_after) {
   return 0;
 }
 
-TEST(ProcessProgramTest, P17TextIsFlushedByTheChildAndTheParentsIsNotPrintedTwice) {
+TEST_P(ProcessBeginProgramTest, P17TextIsFlushedByTheChildAndTheParentsIsNotPrintedTwice) {
   EXPECT_EQ(run_program("speaks_before_and_after").output, "child;before;after;");
 }
 

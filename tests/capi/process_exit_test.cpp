@@ -191,6 +191,9 @@ TEST_P(FinalizerTest, P18AChildEndsItsOwnChildrenBetweenItsFinalizers) {
             "middle first;child;middle last;");
 }
 
+class FinalizerProgramTest : public ProgramTest {};
+MPC_UNDER_EVERY_START_METHOD(FinalizerProgramTest);
+
 MPC_PROGRAM(forks_with_finalizers) {
   add("once;", 0);
   fflush(stdout);
@@ -203,11 +206,11 @@ MPC_PROGRAM(forks_with_finalizers) {
   return 0;
 }
 
-TEST(FinalizerProgramTest, P18AForkOfTheProgramsOwnDoesNotRunThem) {
+TEST_P(FinalizerProgramTest, P18AForkOfTheProgramsOwnDoesNotRunThem) {
   EXPECT_EQ(run_program("forks_with_finalizers", {"", ""}).output, "once;");
 }
 
-TEST(FinalizerProgramTest, P18AForkOfTheProgramsOwnRunsThoseThatItAddedItself) {
+TEST_P(FinalizerProgramTest, P18AForkOfTheProgramsOwnRunsThoseThatItAddedItself) {
   EXPECT_EQ(run_program("forks_with_finalizers", {"", "own"}).output, "the fork's;once;");
 }
 
@@ -222,7 +225,7 @@ MPC_PROGRAM(cancels) {
   return 0;
 }
 
-TEST(FinalizerProgramTest, P18AFinalizerThatWasCancelledDoesNotRun) {
+TEST_P(FinalizerProgramTest, P18AFinalizerThatWasCancelledDoesNotRun) {
   Ended ended = run_program("cancels");
   EXPECT_EQ(ended, 0);
   EXPECT_EQ(ended.output, "kept;");
@@ -241,7 +244,7 @@ MPC_PROGRAM(cancels_while_it_leaves) {
   return 0;
 }
 
-TEST(FinalizerProgramTest, P18AFinalizerMayCancelAnotherButNotItself) {
+TEST_P(FinalizerProgramTest, P18AFinalizerMayCancelAnotherButNotItself) {
   EXPECT_EQ(run_program("cancels_while_it_leaves").output, "in time;too late;");
 }
 
@@ -258,7 +261,7 @@ MPC_PROGRAM(adds_while_it_leaves) {
   return 0;
 }
 
-TEST(FinalizerProgramTest, P18WhatAFinalizerOfTheFirstPartAddsRunsInTheSecond) {
+TEST_P(FinalizerProgramTest, P18WhatAFinalizerOfTheFirstPartAddsRunsInTheSecond) {
   EXPECT_EQ(run_program("adds_while_it_leaves").output, "first part;high;low;last;");
 }
 
@@ -275,7 +278,7 @@ MPC_PROGRAM(maps_in_a_finalizer) {
   return 0;
 }
 
-TEST(FinalizerProgramTest, P18AFinalizerMayStartProcesses) {
+TEST_P(FinalizerProgramTest, P18AFinalizerMayStartProcesses) {
   Ended ended = run_program("maps_in_a_finalizer");
   EXPECT_EQ(ended, 0);
   EXPECT_EQ(ended.output, "mapped;");

@@ -15,6 +15,9 @@ namespace {
 class ProcessTest : public StartMethodTest {};
 MPC_UNDER_EVERY_START_METHOD(ProcessTest);
 
+class ProcessProgramTest : public ProgramTest {};
+MPC_UNDER_EVERY_START_METHOD(ProcessProgramTest);
+
 std::string name_of(mpc_process* process) {
   char name[64] = "";
   EXPECT_EQ(mpc_process_name(process, name, sizeof name), MPC_OK) << last_message();
@@ -87,8 +90,7 @@ int name_own_child(const void* argument, size_t, const mpc_ref*, size_t) {
 MPC_PROGRAM(names_three_generations) {
   char own[64];
   MUST(mpc_process_current_name(own, sizeof own) == strlen("MainProcess"));
-  SharedPage<Talk> talk;
-  Talk* page = talk.get();
+  Talk* page = in_group<Talk>();
   printf("%s", own);
   for (mpc_process_fn function : {tell_name, name_own_child}) {
     mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
@@ -98,12 +100,12 @@ MPC_PROGRAM(names_three_generations) {
     MUST(mpc_process_create(function, &options, &process) == MPC_OK);
     MUST(mpc_process_start(process) == MPC_OK);
     MUST(mpc_process_join(process, MPC_FOREVER) == MPC_OK);
-    printf(" %s", talk->text);
+    printf(" %s", page->text);
   }
   return 0;
 }
 
-TEST(ProcessProgramTest, P01TheDefaultNameIsThePlaceInTheTree) {
+TEST_P(ProcessProgramTest, P01TheDefaultNameIsThePlaceInTheTree) {
   EXPECT_EQ(run_program("names_three_generations").output, "MainProcess Process-1 Process-2:1");
 }
 
@@ -435,7 +437,7 @@ MPC_PROGRAM(marks_its_descriptors) {
   return 0;
 }
 
-TEST(ProcessProgramTest, P19EveryDescriptorOfTheLibraryIsClosedOnExec) {
+TEST_P(ProcessProgramTest, P19EveryDescriptorOfTheLibraryIsClosedOnExec) {
   std::string output = run_program("marks_its_descriptors").output;
   ASSERT_NE(output, "");
   for (size_t at = output.find("closed on exec;"); at != std::string::npos;

@@ -21,6 +21,11 @@ TEST(StartMethodListTest, M06NamesEveryMethodAndTheDefaultFirst) {
   EXPECT_EQ(run_program("says_the_default").output, mpc_start_method_name(methods.front()));
 }
 
+TEST(StartMethodListTest, M10TheDefaultIsForkserverAsInPython) {
+  EXPECT_EQ(start_methods().front(), MPC_START_FORKSERVER);
+  EXPECT_EQ(run_program("says_the_default").output, "forkserver");
+}
+
 TEST(StartMethodListTest, M06WritesNoMoreThanThereIsRoomFor) {
   mpc_start_method methods[2] = {MPC_START_DEFAULT, MPC_START_DEFAULT};
   size_t count = mpc_start_method_list(methods, 1);
@@ -121,14 +126,16 @@ int default_of_the_child(const void*, size_t, const mpc_ref*, size_t) {
 }
 
 MPC_PROGRAM(has_a_child_ask) {
-  mpc_process* process;
-  int exit_code;
-  MUST(mpc_start_method_set(MPC_START_FORK, 0) == MPC_OK);
-  MUST(mpc_process_create(default_of_the_child, nullptr, &process) == MPC_OK);
-  MUST(mpc_process_start(process) == MPC_OK);
-  MUST(mpc_process_join(process, MPC_FOREVER) == MPC_OK);
-  MUST(mpc_process_exit_code(process, &exit_code) == MPC_OK);
-  MUST(exit_code == MPC_START_FORK);
+  for (mpc_start_method method : start_methods()) {
+    mpc_process* process;
+    int exit_code;
+    MUST(mpc_start_method_set(method, 1) == MPC_OK);
+    MUST(mpc_process_create(default_of_the_child, nullptr, &process) == MPC_OK);
+    MUST(mpc_process_start(process) == MPC_OK);
+    MUST(mpc_process_join(process, MPC_FOREVER) == MPC_OK);
+    MUST(mpc_process_exit_code(process, &exit_code) == MPC_OK);
+    MUST(exit_code == method);
+  }
   return 0;
 }
 

@@ -12,15 +12,18 @@
 namespace mpc::test {
 namespace {
 
+class DescriptorHostTest : public HostTest {};
+MPC_UNDER_EVERY_START_METHOD(DescriptorHostTest);
+
 constexpr int kOwnFiles = 64;
 
 struct Gate {
   Count inside;
   Count open;
 };
-Gate* gate;
 
-int waits_at_the_gate(const void*, size_t, const mpc_ref*, size_t) {
+int waits_at_the_gate(const void* argument, size_t, const mpc_ref*, size_t) {
+  Gate* gate = argument_as<Gate*>(argument);
   gate->inside.add();
   return gate->open.reaches(1) ? 5 : 1;
 }
@@ -47,12 +50,11 @@ void own_files_must_be_whole(const std::vector<int>& files) {
 
 MPC_PROGRAM(host_that_uses_the_librarys_numbers) {
   Host host;
-  SharedPage<Gate> page;
-  gate = page.get();
+  Gate* gate = in_group<Gate>();
   host.use_group();
   mpc_pool* pool = pool_of(2);
   map_numbers(pool);
-  mpc_process* process = started(waits_at_the_gate);
+  mpc_process* process = started_with(waits_at_the_gate, gate);
   MUST(gate->inside.reaches(1));
 
   MUST(syscall(SYS_close_range, 3, ~0u, 0) == 0);
@@ -84,7 +86,7 @@ MPC_PROGRAM(host_that_uses_the_librarys_numbers) {
   before.must_still_be();
   return host.use_library();
 }
-TEST(DescriptorHostTest, EveryDescriptorWasClosedAndItsNumberIsTheHostsOwn) {
+TEST_P(DescriptorHostTest, EveryDescriptorWasClosedAndItsNumberIsTheHostsOwn) {
   expect_works("host_that_uses_the_librarys_numbers");
 }
 
@@ -102,7 +104,7 @@ MPC_PROGRAM(host_whose_child_closes_everything) {
   MUST(mpc_group_leave() == MPC_OK);
   return host.use_library();
 }
-TEST(DescriptorHostTest, AChildClosesEveryDescriptor) {
+TEST_P(DescriptorHostTest, AChildClosesEveryDescriptor) {
   expect_works("host_whose_child_closes_everything");
 }
 
@@ -130,42 +132,38 @@ MPC_PROGRAM(host_without_standard_descriptors) {
   return exit_code;
 }
 // What is opened there would get what the host prints, such as into the middle of group memory.
-TEST(DescriptorHostTest, StandardDescriptorsThatAreClosedStayClosed) {
+TEST_P(DescriptorHostTest, StandardDescriptorsThatAreClosedStayClosed) {
   expect_works("host_without_standard_descriptors");
 }
 
-struct Orphan {
-  std::atomic<int32_t> pid{0};
-  Count started;
-};
-Orphan* orphan;
-
-int waits_for_ever(const void*, size_t, const mpc_ref*, size_t) {
-  orphan->pid = getpid();
-  orphan->started.add();
+int waits_for_ever(const void* argument, size_t, const mpc_ref*, size_t) {
+  argument_as<Count*>(argument)->add();
   for (;;) pause();
 }
 
 MPC_PROGRAM(host_without_standard_descriptors_that_dies) {
-  SharedPage<Orphan> page;
-  orphan = page.get();
+  SharedPage<std::atomic<int32_t>> orphan;
   int aside = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 200);
   for (int fd = 0; fd <= STDERR_FILENO; ++fd) close(fd);
-  pid_t parent = fork_and([] {
+  pid_t parent = fork_and([&] {
     Host host;
-    started(waits_for_ever);
-    MUST(orphan->started.reaches(1));
+    auto* begun = in_group<Count>();
+    mpc_process* process = started_with(waits_for_ever, begun);
+    int32_t pid = 0;
+    MUST(mpc_process_pid(process, &pid) == MPC_OK);
+    *orphan = pid;
+    MUST(begun->reaches(1));
     return raise(SIGKILL);
   });
   bool killed = wait_for(parent) == -SIGKILL;
-  bool gone = ends_within(orphan->pid, kLongEnough);
+  bool gone = ends_within(*orphan, kLongEnough);
   dup2(aside, STDERR_FILENO);
   MUST(killed);
   MUST(gone);
   return 0;
 }
 // What a child is told of its parent's death by must not be where its standard input goes.
-TEST(DescriptorHostTest, WithoutStandardDescriptorsChildrenStillDieWithTheirParent) {
+TEST_P(DescriptorHostTest, WithoutStandardDescriptorsChildrenStillDieWithTheirParent) {
   expect_works("host_without_standard_descriptors_that_dies");
 }
 

@@ -304,15 +304,28 @@ void not_here(const std::string& why) {
   _exit(kNotHere);
 }
 
-void expect_works(const char* program, const Arguments& arguments) {
-  Ended ended = run_program(program, arguments);
+namespace {
+
+void expect_worked(const Ended& ended) {
   if (ended.exit_code == kNotHere) GTEST_SKIP() << ended.errors;
   EXPECT_EQ(ended, 0);
   EXPECT_EQ(ended.output, "");
   EXPECT_EQ(ended.errors, "");
 }
 
-bool works_or_says_why() {
+}  // namespace
+
+void expect_works(const char* program, const Arguments& arguments) {
+  expect_worked(run_program(program, arguments));
+}
+
+void expect_works_under(mpc_start_method method, const char* program, const Arguments& arguments) {
+  expect_worked(run_program_under(method, program, arguments));
+}
+
+namespace {
+
+bool works_or_says_why_under(mpc_start_method method) {
   auto clear = [](mpc_status status) {
     if (status >= 0) return false;
     MUST(status == MPC_ESYSTEM || status == MPC_ENOMEM || status == MPC_EEXHAUSTED);
@@ -322,6 +335,7 @@ bool works_or_says_why() {
   if (clear(KEEPS_ERRNO(mpc_group_join()))) return false;
   mpc_pool_options options = MPC_POOL_OPTIONS_INIT;
   options.workers = 2;
+  options.start_method = method;
   mpc_pool* pool;
   if (clear(KEEPS_ERRNO(mpc_pool_create(&options, &pool)))) return false;
   std::array<int, 100> items{};
@@ -337,6 +351,13 @@ bool works_or_says_why() {
   memset(address, 1, 100000);
   MUST(KEEPS_ERRNO(mpc_group_free(address)) == MPC_OK);
   return !failed;
+}
+
+}  // namespace
+
+bool works_or_says_why() {
+  std::vector<mpc_start_method> methods = start_methods();
+  return std::all_of(methods.begin(), methods.end(), works_or_says_why_under);
 }
 
 std::string file_text(const std::string& path) {

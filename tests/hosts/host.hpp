@@ -7,12 +7,13 @@
 //     block_all_signals();
 //     return host.use_library();
 //   }
-//   TEST(HostTest, ...) { expect_works("host_that_blocks_all_signals"); }
+//   TEST(SignalHostTest, ...) { expect_works("host_that_blocks_all_signals"); }
 #ifndef MPC_TESTS_HOSTS_HOST_HPP
 #define MPC_TESTS_HOSTS_HOST_HPP
 
 #include <errno.h>
 #include <fenv.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -21,7 +22,9 @@
 
 #include <mpc/mpc.h>
 
+#include "support/group_page.hpp"
 #include "support/program.hpp"
+#include "support/start_method_test.hpp"
 #include "support/wait.hpp"
 
 namespace mpc::test {
@@ -97,6 +100,13 @@ void end_pool(mpc_pool* pool);
 
 mpc_process* started(mpc_process_fn function,
                      const mpc_process_options& options = MPC_PROCESS_OPTIONS_INIT);
+template <class T>
+mpc_process* started_with(mpc_process_fn function, const T& argument) {
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.argument = &argument;
+  options.argument_size = sizeof argument;
+  return started(function, options);
+}
 // Joins and takes the handle back; the exit code.
 int ended(mpc_process* process);
 mpc_group_stats stats_now();
@@ -107,9 +117,21 @@ uint64_t participants_now();
 
 // The program ends with 0 and prints nothing.
 void expect_works(const char* program, const Arguments& arguments = {});
+// The same of a program of which this start method is the default.
+void expect_works_under(mpc_start_method method, const char* program,
+                        const Arguments& arguments = {});
 
-// Runs in whatever limits there are: the library works, or a call says clearly what is missing.
-// True if it worked.
+// The base of tests of hosts that start processes besides those that use_library() starts: each
+// start method is the default of the host in turn.
+class HostTest : public testing::TestWithParam<mpc_start_method> {
+ protected:
+  static void expect_works(const char* program, const Arguments& arguments = {}) {
+    expect_works_under(GetParam(), program, arguments);
+  }
+};
+
+// Runs in whatever limits there are: the library works under every start method, or a call says
+// clearly what is missing. True if it worked.
 bool works_or_says_why();
 
 // All of a file, "" where it cannot be read.

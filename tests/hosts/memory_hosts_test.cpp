@@ -60,13 +60,15 @@ MPC_PROGRAM(host_that_dumps_core) {
   MUST(mpc_group_alloc(4 * kMiB, &address) == MPC_OK);
   memset(address, 1, 4 * kMiB);
   MUST(mapping_field("VmFlags").find(" dd ") != std::string::npos);
-  mpc_pool* pool = pool_of(1);
-  char item = 0;
-  mpc_item_error error;
-  mpc_map_options options = MPC_MAP_OPTIONS_INIT;
-  options.errors = &error;
-  MUST(mpc_pool_map(pool, aborts, &item, 1, 1, nullptr, 0, &options) == MPC_EWORKER_LOST);
-  MUST(error.exit_code == -SIGABRT);
+  for (mpc_start_method method : start_methods()) {
+    mpc_pool* pool = pool_of(1, method);
+    char item = 0;
+    mpc_item_error error;
+    mpc_map_options options = MPC_MAP_OPTIONS_INIT;
+    options.errors = &error;
+    MUST(mpc_pool_map(pool, aborts, &item, 1, 1, nullptr, 0, &options) == MPC_EWORKER_LOST);
+    MUST(error.exit_code == -SIGABRT);
+  }
   abort();
 }
 

@@ -11,13 +11,16 @@
 namespace mpc::test {
 namespace {
 
+class NoDescriptorHostTest : public HostTest {};
+MPC_UNDER_EVERY_START_METHOD(NoDescriptorHostTest);
+
 struct Gate {
   Count inside;
   Count open;
 };
-Gate* gate;
 
-int waits_at_the_gate(const void*, size_t, const mpc_ref*, size_t) {
+int waits_at_the_gate(const void* argument, size_t, const mpc_ref*, size_t) {
+  Gate* gate = argument_as<Gate*>(argument);
   gate->inside.add();
   return gate->open.reaches(1) ? 5 : 1;
 }
@@ -62,19 +65,18 @@ MPC_PROGRAM(host_without_descriptors_from_the_start) {
   give_all(taken);
   return host.use_library();
 }
-TEST(NoDescriptorHostTest, FromTheStart) {
+TEST_P(NoDescriptorHostTest, FromTheStart) {
   expect_works("host_without_descriptors_from_the_start");
 }
 
 MPC_PROGRAM(host_that_runs_out_of_descriptors) {
   Host host;
-  SharedPage<Gate> page;
-  gate = page.get();
+  Gate* gate = in_group<Gate>();
   mpc_pool* pool = pool_of(2);
   map_numbers(pool);
-  mpc_process* process = started(waits_at_the_gate);
+  mpc_process* process = started_with(waits_at_the_gate, gate);
   MUST(gate->inside.reaches(1));
-  mpc_process* killed = started(waits_at_the_gate);
+  mpc_process* killed = started_with(waits_at_the_gate, gate);
   MUST(gate->inside.reaches(2));
 
   std::vector<int> taken = take_all();
@@ -107,7 +109,7 @@ MPC_PROGRAM(host_that_runs_out_of_descriptors) {
   MUST(mpc_group_leave() == MPC_OK);
   return host.use_library();
 }
-TEST(NoDescriptorHostTest, FromTheMiddleOn) { expect_works("host_that_runs_out_of_descriptors"); }
+TEST_P(NoDescriptorHostTest, FromTheMiddleOn) { expect_works("host_that_runs_out_of_descriptors"); }
 
 }  // namespace
 }  // namespace mpc::test

@@ -108,22 +108,21 @@ TEST(SandboxHostTest, P17AChildThatCallsPthreadExitLivesUntilItsLastThreadHasEnd
   expect_works("host_without_proc_whose_child_leaves_a_thread");
 }
 
+class SandboxedStartTest : public HostTest {};
+MPC_UNDER_EVERY_START_METHOD(SandboxedStartTest);
+
 // There /proc/N is another process than N; here one that can be looked at, and that has no group.
 MPC_PROGRAM(host_with_the_proc_of_another_namespace) {
-  SharedPage<Gate> gate;
   pid_t outside = getpid();
   return as_process_1([&] {
     Host host;
     // The first start makes a thread besides, which would get the number.
     MUST(ended(started(nullptr)) == 0);
-    Gate* address = gate.get();
-    mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
-    options.argument = &address;
-    options.argument_size = sizeof address;
+    Gate* gate = in_group<Gate>();
     if (!write_file("/proc/sys/kernel/ns_last_pid", std::to_string(outside - 1))) {
       not_here("no right to choose process ids (kernel.ns_last_pid)");
     }
-    mpc_process* process = started(waits_at_the_gate, options);
+    mpc_process* process = started_with(waits_at_the_gate, gate);
     int32_t pid = 0;
     MUST(mpc_process_pid(process, &pid) == MPC_OK && pid == outside);
     MUST(gate->inside.reaches(1));
@@ -137,7 +136,7 @@ MPC_PROGRAM(host_with_the_proc_of_another_namespace) {
     return host.use_library();
   });
 }
-TEST(SandboxHostTest, ProcShowsTheProcessesOfAnotherNamespace) {
+TEST_P(SandboxedStartTest, ProcShowsTheProcessesOfAnotherNamespace) {
   expect_works("host_with_the_proc_of_another_namespace");
 }
 

@@ -12,6 +12,9 @@
 namespace mpc::test {
 namespace {
 
+class ThreadHostTest : public HostTest {};
+MPC_UNDER_EVERY_START_METHOD(ThreadHostTest);
+
 pthread_t main_thread;
 
 template <bool kLeaves>
@@ -36,12 +39,12 @@ int leave_main() {
 }
 
 MPC_PROGRAM(host_whose_main_thread_is_gone) { return leave_main<true>(); }
-TEST(ThreadHostTest, AfterTheMainThreadLeftTheLastThreadEndsTheProcess) {
+TEST_P(ThreadHostTest, AfterTheMainThreadLeftTheLastThreadEndsTheProcess) {
   expect_works("host_whose_main_thread_is_gone");
 }
 
 MPC_PROGRAM(host_whose_main_thread_is_gone_and_group_stays) { return leave_main<false>(); }
-TEST(ThreadHostTest, AfterTheMainThreadLeftAGroupKeepsNoProcessAlive) {
+TEST_P(ThreadHostTest, AfterTheMainThreadLeftAGroupKeepsNoProcessAlive) {
   expect_works("host_whose_main_thread_is_gone_and_group_stays");
 }
 
@@ -68,30 +71,37 @@ MPC_PROGRAM(host_with_fifty_threads) {
   before.must_still_be();
   return 0;
 }
-TEST(ThreadHostTest, FiftyThreadsUseItAtOnce) { expect_works("host_with_fifty_threads"); }
+TEST_P(ThreadHostTest, FiftyThreadsUseItAtOnce) { expect_works("host_with_fifty_threads"); }
 
 struct Gate {
   Count inside;
   Count open;
 };
-Gate* gate;
 
-int passes_the_gate(const void*, void*) {
+int passes_the_gate(const void* item, void*) {
+  Gate* gate = argument_as<Gate*>(item);
   gate->inside.add();
   return gate->open.reaches(1) ? 0 : 1;
 }
 
-int waits_at_the_gate(const void*, size_t, const mpc_ref*, size_t) {
+int waits_at_the_gate(const void* argument, size_t, const mpc_ref*, size_t) {
+  Gate* gate = argument_as<Gate*>(argument);
   gate->inside.add();
   return gate->open.reaches(1) ? 0 : 1;
 }
 
 std::atomic<int> returned{1};
 
-void* maps(void* pool) {
-  char items[2] = {};
+struct MapCall {
+  mpc_pool* pool;
+  Gate* gate;
+};
+
+void* maps(void* argument) {
+  auto* call = static_cast<MapCall*>(argument);
+  Gate* items[2] = {call->gate, call->gate};
   returned =
-      mpc_pool_map(static_cast<mpc_pool*>(pool), passes_the_gate, items, 2, 1, nullptr, 0, nullptr);
+      mpc_pool_map(call->pool, passes_the_gate, items, 2, sizeof items[0], nullptr, 0, nullptr);
   pthread_testcancel();
   return nullptr;
 }
@@ -103,7 +113,7 @@ void* joins(void* process) {
 }
 
 // Cancels a thread that is inside a call, which finishes first.
-void cancel_in(void* (*call)(void*), void* argument) {
+void cancel_in(void* (*call)(void*), void* argument, Gate* gate) {
   pthread_t thread;
   void* result;
   MUST(pthread_create(&thread, nullptr, call, argument) == 0);
@@ -126,29 +136,27 @@ void cancel_in(void* (*call)(void*), void* argument) {
 
 MPC_PROGRAM(host_that_cancels_in_a_map) {
   Host host;
-  SharedPage<Gate> page;
-  gate = page.get();
-  mpc_pool* pool = pool_of(2);
-  cancel_in(maps, pool);
+  MapCall call{pool_of(2), in_group<Gate>()};
+  mpc_pool* pool = call.pool;
+  cancel_in(maps, &call, call.gate);
   end_pool(pool);
   MUST(mpc_group_leave() == MPC_OK);
   return host.use_library();
 }
-TEST(ThreadHostTest, CancellationInAMapTakesEffectAfterIt) {
+TEST_P(ThreadHostTest, CancellationInAMapTakesEffectAfterIt) {
   expect_works("host_that_cancels_in_a_map");
 }
 
 MPC_PROGRAM(host_that_cancels_in_a_join) {
   Host host;
-  SharedPage<Gate> page;
-  gate = page.get();
-  mpc_process* process = started(waits_at_the_gate);
-  cancel_in(joins, process);
+  Gate* gate = in_group<Gate>();
+  mpc_process* process = started_with(waits_at_the_gate, gate);
+  cancel_in(joins, process, gate);
   MUST(ended(process) == 0);
   MUST(mpc_group_leave() == MPC_OK);
   return host.use_library();
 }
-TEST(ThreadHostTest, CancellationInAJoinTakesEffectAfterIt) {
+TEST_P(ThreadHostTest, CancellationInAJoinTakesEffectAfterIt) {
   expect_works("host_that_cancels_in_a_join");
 }
 

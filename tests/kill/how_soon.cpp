@@ -138,6 +138,8 @@ int main(int argc, char** argv) {
       mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return 2;
   shared = new (page) Shared{};
+  // What is shared here, children have by inheritance.
+  if (mpc_start_method_set(MPC_START_FORK, 0) < 0) return 2;
   pid_t owner = fork();
   if (owner == 0) own(kills);
   std::vector<double> times;

@@ -158,6 +158,8 @@ int main(int argc, char** argv) {
     printf("skipped: ptrace is not permitted here\n");
     return 77;
   }
+  // Whom a victim forks is traced from birth; the children of a server are not its own.
+  if (mpc_start_method_set(MPC_START_FORK, 0) < 0) return 2;
   print_rule(wish);
   uint32_t kills = 0;
   uint32_t stalls = 0;

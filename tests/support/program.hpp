@@ -8,6 +8,8 @@
 //     return 0;
 //   }
 //   EXPECT_EQ(run_program("prints_seven").output, "7");
+//
+// One that starts processes is run under each start method: ProgramTest (start_method_test.hpp).
 #ifndef MPC_TESTS_SUPPORT_PROGRAM_HPP
 #define MPC_TESTS_SUPPORT_PROGRAM_HPP
 
@@ -72,6 +74,9 @@ class RunningProgram {
 };
 
 Ended run_program(const char* name, const Arguments& arguments = {});
+
+// Runs a program in this process; its exit code.
+int call_program(const std::string& name, const Arguments& arguments);
 
 // For main(): the exit code of the program that the arguments name; -1 if they name none.
 int run_entry(int argc, char** argv);

@@ -34,9 +34,11 @@ void start_raw() {
 }
 
 void start_with_library() {
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.start_method = MPC_START_FORK;
   mpc_process* process = nullptr;
   int exit_code = 0;
-  bench::check(mpc_process_create(nothing, nullptr, &process), "create");
+  bench::check(mpc_process_create(nothing, &options, &process), "create");
   bench::check(mpc_process_start(process), "start");
   bench::check(mpc_process_join(process, MPC_FOREVER), "join");
   bench::check(mpc_process_exit_code(process, &exit_code), "exit code");
