@@ -28,7 +28,7 @@ struct ProcessPlan {
   bool daemon = false;
   bool detach = false;
   bool ignore_sigint = false;
-  bool unnumbered = false;     // the library's own: in no count of children
+  bool unnumbered = false;     // the library's own: in no count of children or log
   std::vector<ObjectId> held;  // for the child from start to end
   Task task;
   std::optional<Image> image;                 // as in StartRequest

@@ -19,6 +19,9 @@ namespace {
 class ProcessBeginTest : public StartMethodTest {};
 MPC_UNDER_EVERY_START_METHOD(ProcessBeginTest);
 
+class ProcessBeginProgramTest : public ProgramTest {};
+MPC_UNDER_EVERY_START_METHOD(ProcessBeginProgramTest);
+
 // --- M11 -----------------------------------------------------------------------------------------
 
 int number_in_memory = 1;
@@ -32,9 +35,6 @@ TEST_P(ProcessBeginTest, M11ForkGivesTheChildACopyOfTheMemoryAsItWasAtStart) {
   EXPECT_EQ(exit_code_of(process), GetParam() == MPC_START_FORK ? 42 : 2) << "others copy nothing";
   EXPECT_EQ(number_in_memory, 41);
 }
-
-class ProcessBeginProgramTest : public ProgramTest {};
-MPC_UNDER_EVERY_START_METHOD(ProcessBeginProgramTest);
 
 MPC_PROGRAM(has_an_exit_function) {
   atexit([] {

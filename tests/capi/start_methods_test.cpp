@@ -126,14 +126,16 @@ int default_of_the_child(const void*, size_t, const mpc_ref*, size_t) {
 }
 
 MPC_PROGRAM(has_a_child_ask) {
-  mpc_process* process;
-  int exit_code;
-  MUST(mpc_start_method_set(MPC_START_FORK, 0) == MPC_OK);
-  MUST(mpc_process_create(default_of_the_child, nullptr, &process) == MPC_OK);
-  MUST(mpc_process_start(process) == MPC_OK);
-  MUST(mpc_process_join(process, MPC_FOREVER) == MPC_OK);
-  MUST(mpc_process_exit_code(process, &exit_code) == MPC_OK);
-  MUST(exit_code == MPC_START_FORK);
+  for (mpc_start_method method : start_methods()) {
+    mpc_process* process;
+    int exit_code;
+    MUST(mpc_start_method_set(method, 1) == MPC_OK);
+    MUST(mpc_process_create(default_of_the_child, nullptr, &process) == MPC_OK);
+    MUST(mpc_process_start(process) == MPC_OK);
+    MUST(mpc_process_join(process, MPC_FOREVER) == MPC_OK);
+    MUST(mpc_process_exit_code(process, &exit_code) == MPC_OK);
+    MUST(exit_code == method);
+  }
   return 0;
 }
 

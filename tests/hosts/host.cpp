@@ -304,12 +304,23 @@ void not_here(const std::string& why) {
   _exit(kNotHere);
 }
 
-void expect_works(const char* program, const Arguments& arguments, mpc_start_method method) {
-  Ended ended = run_program(program, arguments, method);
+namespace {
+
+void expect_worked(const Ended& ended) {
   if (ended.exit_code == kNotHere) GTEST_SKIP() << ended.errors;
   EXPECT_EQ(ended, 0);
   EXPECT_EQ(ended.output, "");
   EXPECT_EQ(ended.errors, "");
+}
+
+}  // namespace
+
+void expect_works(const char* program, const Arguments& arguments) {
+  expect_worked(run_program(program, arguments));
+}
+
+void expect_works_under(mpc_start_method method, const char* program, const Arguments& arguments) {
+  expect_worked(run_program_under(method, program, arguments));
 }
 
 namespace {

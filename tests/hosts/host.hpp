@@ -116,15 +116,17 @@ uint64_t participants_now();
 [[noreturn]] void not_here(const std::string& why);
 
 // The program ends with 0 and prints nothing.
-void expect_works(const char* program, const Arguments& arguments = {},
-                  mpc_start_method method = MPC_START_DEFAULT);
+void expect_works(const char* program, const Arguments& arguments = {});
+// The same of a program of which this start method is the default.
+void expect_works_under(mpc_start_method method, const char* program,
+                        const Arguments& arguments = {});
 
 // The base of tests of hosts that start processes besides those that use_library() starts: each
 // start method is the default of the host in turn.
 class HostTest : public testing::TestWithParam<mpc_start_method> {
  protected:
   static void expect_works(const char* program, const Arguments& arguments = {}) {
-    test::expect_works(program, arguments, GetParam());
+    expect_works_under(GetParam(), program, arguments);
   }
 };
 

@@ -107,6 +107,7 @@ MPC_PROGRAM(host_without_proc_whose_child_leaves_a_thread) {
 TEST(SandboxHostTest, P17AChildThatCallsPthreadExitLivesUntilItsLastThreadHasEndedWithoutProcToo) {
   expect_works("host_without_proc_whose_child_leaves_a_thread");
 }
+
 class SandboxedStartTest : public HostTest {};
 MPC_UNDER_EVERY_START_METHOD(SandboxedStartTest);
 

@@ -96,19 +96,18 @@ Ended run_program(const char* name, const Arguments& arguments, mpc_start_method
 
 int run_entry(int argc, char** argv) {
   if (argc < 3 || strcmp(argv[1], kRunProgram) != 0) return -1;
-  auto found = programs().find(argv[2]);
-  if (found == programs().end()) {
-    fprintf(stderr, "there is no program %s\n", argv[2]);
-    return kMustFailed;
-  }
   // Shorter than the watchdog of the test that runs it, which would not know where it hangs.
   watchdog_start(kWatchdogSeconds - 30);
-  int first = 3;
-  if (argc > first + 1 && strcmp(argv[first], kUnder) == 0) {
-    MUST(mpc_start_method_set(static_cast<mpc_start_method>(atoi(argv[first + 1])), 0) == MPC_OK);
-    first += 2;
+  return call_program(argv[2], Arguments(argv + 3, argv + argc));
+}
+
+int call_program(const std::string& name, const Arguments& arguments) {
+  auto found = programs().find(name);
+  if (found == programs().end()) {
+    fprintf(stderr, "there is no program %s\n", name.c_str());
+    return kMustFailed;
   }
-  return found->second(Arguments(argv + first, argv + argc));
+  return found->second(arguments);
 }
 
 }  // namespace mpc::test

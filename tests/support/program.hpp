@@ -9,7 +9,7 @@
 //   }
 //   EXPECT_EQ(run_program("prints_seven").output, "7");
 //
-// A program that starts processes is run under each start method: then that is its default.
+// One that starts processes is run under each start method: ProgramTest (start_method_test.hpp).
 #ifndef MPC_TESTS_SUPPORT_PROGRAM_HPP
 #define MPC_TESTS_SUPPORT_PROGRAM_HPP
 
@@ -78,6 +78,9 @@ class RunningProgram {
 
 Ended run_program(const char* name, const Arguments& arguments = {},
                   mpc_start_method method = MPC_START_DEFAULT);
+
+// Runs a program in this process; its exit code.
+int call_program(const std::string& name, const Arguments& arguments);
 
 // For main(): the exit code of the program that the arguments name; -1 if they name none.
 int run_entry(int argc, char** argv);

@@ -15,6 +15,19 @@ std::string start_method_label(const testing::TestParamInfo<mpc_start_method>& i
   return mpc_start_method_name(info.param);
 }
 
+// A program in front of a program: what it is named after is called once the default is chosen.
+MPC_PROGRAM(under_start_method) {
+  auto method = static_cast<mpc_start_method>(std::stoi(arguments.at(0)));
+  MUST(mpc_start_method_set(method, 0) == MPC_OK);
+  return call_program(arguments.at(1), Arguments(arguments.begin() + 2, arguments.end()));
+}
+
+Ended run_program_under(mpc_start_method method, const char* name, const Arguments& arguments) {
+  Arguments all = {std::to_string(method), name};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return run_program("under_start_method", all);
+}
+
 void StartMethodTest::SetUp() {
   // What the first use takes for good is not counted: the group's memory, and what starts need.
   ASSERT_EQ(exit_code_of(start(nullptr)), 0);

@@ -58,12 +58,15 @@ class StartMethodTest : public testing::TestWithParam<mpc_start_method> {
   std::vector<mpc_pool*> pools_;
 };
 
+// Runs a program of which this start method is the default.
+Ended run_program_under(mpc_start_method method, const char* name, const Arguments& arguments = {});
+
 // The base of tests of whole programs that start processes: each start method is the default of the
 // program in turn.
 class ProgramTest : public testing::TestWithParam<mpc_start_method> {
  protected:
   static Ended run_program(const char* name, const Arguments& arguments = {}) {
-    return test::run_program(name, arguments, GetParam());
+    return run_program_under(GetParam(), name, arguments);
   }
 };
 
