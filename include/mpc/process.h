@@ -41,6 +41,9 @@
  * loads this library it is a member of the group (mpc/program.h); where not, it is started, joined,
  * signalled and watched like any other child.
  *
+ * The server of `forkserver` is one for the whole tree of processes (mpc/forkserver.h). A child is
+ * tied to the process that started it all the same, and not to the server.
+ *
  * When the parent dies, however, its children are killed (SIGKILL), unless they are detached, or
  * have closed descriptors that they did not open: one of them is the tie. When the parent returns
  * from main() or calls exit(), daemons are terminated and the others are waited for, as in Python.
@@ -216,13 +219,17 @@ MPC_API MPC_NODISCARD mpc_status mpc_process_create(mpc_process_fn function,
  *         MPC_ECHILD         It was made by another process (before a fork).
  *         MPC_ESTALE         An object that one of its refs names has ended.
  *         MPC_EGROUP         One of its refs is of another group.
- *         MPC_EFUNCTION      A fresh image cannot have the function; the message says what to do.
+ *         MPC_EFUNCTION      A fresh image cannot have the function, or what is to be preloaded
+ *                            (mpc/forkserver.h) failed; the message says what to do.
+ *         MPC_ENOTSUP        A fresh image would run in secure mode, since the effective user or
+ *                            group is not the real one.
  *         MPC_EPARTICIPANTS  4,096 processes are in the group already.
  *         MPC_ESYSTEM        The kernel could not start one, or there is no such folder, file,
  *                            descriptor or program; the message says what failed and why.
  *
  * Blocks: never; under `forkserver` until the server has answered, which takes about a fork, the
- * first time about an exec and, where it was stopped, two seconds. Threads: any. Since: 0.1.
+ * first time about an exec and what is preloaded and, where it was stopped, two seconds.
+ * Threads: any. Since: 0.1.
  */
 MPC_API MPC_NODISCARD mpc_status mpc_process_start(mpc_process* process);
 

@@ -70,6 +70,18 @@ int main(void) {
   VALUE(MPC_EBOOTSTRAP, -20);
   VALUE(MPC_EFUNCTION, -21);
 
+  VALUE(MPC_PRELOAD_IGNORE, 0);
+  VALUE(MPC_PRELOAD_WARN, 1);
+  VALUE(MPC_PRELOAD_FAIL, 2);
+
+  SIZE(mpc_preload_options, 48);
+  FIELD(mpc_preload_options, struct_size, 0, 8);
+  FIELD(mpc_preload_options, libraries, 8, 8);
+  FIELD(mpc_preload_options, library_count, 16, 8);
+  FIELD(mpc_preload_options, init, 24, 8);
+  FIELD(mpc_preload_options, on_error, 32, 4);
+  FIELD(mpc_preload_options, timeout_ns, 40, 8);
+
   SIZE(mpc_group_options, 24);
   FIELD(mpc_group_options, struct_size, 0, 8);
   FIELD(mpc_group_options, address_space, 8, 8);

@@ -42,12 +42,14 @@ int main(void) {
   const mpc_process_usage usage = MPC_PROCESS_USAGE_INIT;
   const mpc_pool_options pool = MPC_POOL_OPTIONS_INIT;
   const mpc_map_options map = MPC_MAP_OPTIONS_INIT;
+  const mpc_preload_options preload = MPC_PRELOAD_OPTIONS_INIT;
   check(is_default(&group, sizeof(group)), "MPC_GROUP_OPTIONS_INIT");
   check(is_default(&stats, sizeof(stats)), "MPC_GROUP_STATS_INIT");
   check(is_default(&process, sizeof(process)), "MPC_PROCESS_OPTIONS_INIT");
   check(is_default(&usage, sizeof(usage)), "MPC_PROCESS_USAGE_INIT");
   check(is_default(&pool, sizeof(pool)), "MPC_POOL_OPTIONS_INIT");
   check(is_default(&map, sizeof(map)), "MPC_MAP_OPTIONS_INIT");
+  check(is_default(&preload, sizeof(preload)), "MPC_PRELOAD_OPTIONS_INIT");
 
   char key[MPC_AUTHKEY_MAX];
   size_t key_size = 0;

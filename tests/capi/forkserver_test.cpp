@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a fork server: interrupted, killed, stopped.
+#include "capi/forkserver_test.hpp"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include <mpc/mpc.h>
+
+namespace mpc::test {
+
+int tell_server(const void* argument, size_t, const mpc_ref*, size_t) {
+  ServerPage* page = argument_as<ServerPage*>(argument);
+  page->server = getppid();
+  page->ready.add();
+  return page->go.reaches(1) ? 6 : 1;
+}
+
+mpc_process* ForkServerTest::start_and_meet(GroupPage<ServerPage>& page) {
+  mpc_process* process = start(tell_server, page.get());
+  EXPECT_TRUE(page->ready.reaches(1));
+  return process;
+}
+
+pid_t ForkServerTest::server() {
+  GroupPage<ServerPage> page;
+  page->go.set(1);
+  EXPECT_EQ(exit_code_of(start_and_meet(page)), 6);
+  return page->server;
+}
+
+mpc_process* started(mpc_process_fn function, const void* argument, size_t size,
+                     mpc_start_method method) {
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.argument = argument;
+  options.argument_size = size;
+  options.start_method = method;
+  mpc_process* process = nullptr;
+  MUST(mpc_process_create(function, &options, &process) == MPC_OK);
+  MUST(mpc_process_start(process) == MPC_OK);
+  return process;
+}
+
+int finished(mpc_process* process) {
+  int exit_code = -1;
+  MUST(mpc_process_join(process, MPC_FOREVER) == MPC_OK);
+  MUST(mpc_process_exit_code(process, &exit_code) == MPC_OK);
+  MUST(mpc_process_destroy(process) == MPC_OK);
+  return exit_code;
+}
+
+namespace {
+
+int note_parent(const void* argument, size_t, const mpc_ref*, size_t) {
+  *argument_as<int32_t*>(argument) = getppid();
+  return 0;
+}
+
+}  // namespace
+
+pid_t server_of_a_start() {
+  auto* parent = group_page<int32_t>();
+  MUST(parent != nullptr);
+  MUST(finished(started(note_parent, parent)) == 0);
+  pid_t server = *parent;
+  MUST(mpc_group_free(parent) == MPC_OK);
+  return server;
+}
+
+namespace {
+
+INSTANTIATE_TEST_SUITE_P(AllStartMethods, ForkServerTest, testing::Values(MPC_START_FORKSERVER),
+                         start_method_label);
+
+TEST_P(ForkServerTest, M13IsNoChildOfTheHost) {
+  GroupPage<ServerPage> page;
+  mpc_process* process = start_and_meet(page);
+  errno = 0;
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD);
+  page->go.set(1);
+  EXPECT_EQ(exit_code_of(process), 6);
+}
+
+TEST_P(ForkServerTest, M13AKilledServerCostsNoRunningWorkAndIsReplaced) {
+  GroupPage<ServerPage> first;
+  mpc_process* process = start_and_meet(first);
+  ASSERT_EQ(kill(first->server, SIGKILL), 0);
+  ASSERT_TRUE(ends_within(first->server, kLongEnough));
+  GroupPage<ServerPage> second;
+  mpc_process* another = start_and_meet(second);
+  EXPECT_NE(second->server, first->server);
+  first->go.set(1);
+  second->go.set(1);
+  EXPECT_EQ(exit_code_of(process), 6) << "by its own record";
+  EXPECT_EQ(exit_code_of(another), 6);
+}
+
+TEST_P(ForkServerTest, M13ATerminatedServerCostsNoRunningWorkAndIsReplaced) {
+  GroupPage<ServerPage> first;
+  mpc_process* process = start_and_meet(first);
+  ASSERT_EQ(kill(first->server, SIGTERM), 0);
+  ASSERT_TRUE(ends_within(first->server, kLongEnough));
+  EXPECT_NE(server(), first->server);
+  first->go.set(1);
+  EXPECT_EQ(exit_code_of(process), 6);
+}
+
+TEST_P(ForkServerTest, M13IgnoresAnInterrupt) {
+  GroupPage<ServerPage> first;
+  mpc_process* process = start_and_meet(first);
+  ASSERT_EQ(kill(first->server, SIGINT), 0);
+  GroupPage<ServerPage> second;
+  mpc_process* another = start_and_meet(second);
+  EXPECT_EQ(second->server, first->server);
+  first->go.set(1);
+  second->go.set(1);
+  EXPECT_EQ(exit_code_of(process), 6);
+  EXPECT_EQ(exit_code_of(another), 6);
+}
+
+TEST_P(ForkServerTest, M13AStoppedServerIsReplacedAndEnded) {
+  GroupPage<ServerPage> first;
+  mpc_process* process = start_and_meet(first);
+  ASSERT_EQ(kill(first->server, SIGSTOP), 0);
+  ASSERT_TRUE(is_stopped(first->server));
+  GroupPage<ServerPage> second;
+  mpc_process* another = start_and_meet(second);
+  EXPECT_NE(second->server, first->server);
+  EXPECT_TRUE(ends_within(first->server, kLongEnough));
+  first->go.set(1);
+  second->go.set(1);
+  EXPECT_EQ(exit_code_of(process), 6);
+  EXPECT_EQ(exit_code_of(another), 6);
+}
+
+// --- a pool over it --------------------------------------------------------------------------
+
+struct MapItem {
+  ServerPage* page;
+  int64_t number;
+};
+
+// The first to get an item says who the server is, and waits until it is gone.
+int square(const void* item, void* result) {
+  const auto* taken = static_cast<const MapItem*>(item);
+  if (taken->number == 0) {
+    taken->page->server = getppid();
+    taken->page->ready.add();
+    if (!taken->page->go.reaches(1)) return 1;
+  }
+  *static_cast<int64_t*>(result) = taken->number * taken->number;
+  return 0;
+}
+
+TEST_P(ForkServerTest, M13AServerThatIsKilledWhileAPoolMapsCostsNoItem) {
+  constexpr size_t kItems = 2000;
+  GroupPage<ServerPage> page;
+  mpc_pool* pool = make_pool(2);
+  std::vector<MapItem> items;
+  for (size_t i = 0; i < kItems; ++i) items.push_back({page.get(), static_cast<int64_t>(i)});
+  std::vector<int64_t> squares(kItems, -1);
+  pid_t killer = fork_and([&] {
+    if (!page->ready.reaches(1)) return 1;
+    kill(page->server, SIGKILL);
+    bool ended = ends_within(page->server, kLongEnough);
+    page->go.set(1);
+    return ended ? 0 : 2;
+  });
+  mpc_map_options options = MPC_MAP_OPTIONS_INIT;
+  EXPECT_EQ(mpc_pool_map(pool, square, items.data(), kItems, sizeof(MapItem), squares.data(),
+                         sizeof(int64_t), &options),
+            MPC_OK)
+      << last_message();
+  EXPECT_EQ(wait_for(killer), 0);
+  for (size_t i = 0; i < kItems; ++i) ASSERT_EQ(squares[i], static_cast<int64_t>(i * i));
+  (void)server();  // there is one again, as before
+}
+
+}  // namespace
+}  // namespace mpc::test
