@@ -35,6 +35,10 @@
 //   takes over what it is in the middle of, and then goes from LIVE to DONE or FREE. DONE -> FREE:
 //   the starter, or who sweeps it.
 //
+// A fork server says in its record where its own memory has what others need to ask it: one store
+// when that is complete. Who reads it copies first and then looks whether the state is still the
+// same LIVE word: memory of the living is not given back (process/server_control.hpp).
+//
 // REGION WORD (64 bits): state 4 @60 | stamp 28 @32 | who 32 @0. A stamp is a number that is given
 // to each taking of a region once (group-wide counter).
 //   FREE      all of it 0.

@@ -49,7 +49,8 @@ template <class Wanted>
 }  // namespace
 
 MPC_CHILD_CODE uint64_t signals_handled() {
-  return signals_with([](void (*handler)(int)) { return handler != SIG_DFL && handler != SIG_IGN; });
+  return signals_with(
+      [](void (*handler)(int)) { return handler != SIG_DFL && handler != SIG_IGN; });
 }
 
 uint64_t signals_ignored() {

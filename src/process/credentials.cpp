@@ -37,8 +37,8 @@ std::array<uint32_t, 6> capabilities_now() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> halves{};
   syscall(SYS_capget, &header, halves.data());
-  return {halves[0].effective,   halves[1].effective,   halves[0].permitted,
-          halves[1].permitted,   halves[0].inheritable, halves[1].inheritable};
+  return {halves[0].effective, halves[1].effective,   halves[0].permitted,
+          halves[1].permitted, halves[0].inheritable, halves[1].inheritable};
 }
 
 std::array<uint64_t, 4> root_now() {

@@ -144,9 +144,10 @@ PreloadOutcome preload_run(const Preload& preload, char* doing, size_t room) {
                    " threads running, which a fork would not copy; end them before it returns",
                true};
   } else if (credentials_now() != credentials) {
-    outcome = {"it changed the rights of the fork server, which children must have from who starts "
-               "them",
-               true};
+    outcome = {
+        "it changed the rights of the fork server, which children must have from who starts "
+        "them",
+        true};
   }
   return outcome;
 }

@@ -14,7 +14,7 @@
 namespace mpc {
 
 struct PreloadOutcome {
-  std::string failure;   // empty: all went well. Of the first thing that failed.
+  std::string failure;    // empty: all went well. Of the first thing that failed.
   bool unusable = false;  // no child must come out of this process
 };
 

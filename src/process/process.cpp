@@ -22,9 +22,9 @@
 #include "os/held_pidfd.hpp"
 #include "os/identity.hpp"
 #include "process/children.hpp"
+#include "process/first_process.hpp"
 #include "process/server_link.hpp"
 #include "process/start_message.hpp"
-#include "process/first_process.hpp"
 #include "process/usage.hpp"
 
 namespace mpc {

@@ -15,8 +15,8 @@ namespace mpc {
 
 inline constexpr size_t kLongestName = 63;
 
-// The first process of a tree, which all the others are not to outlive: the fork servers of the tree
-// are tied to its life, so that each process of the tree can use each of them.
+// The first process of a tree, which all the others are not to outlive: the fork servers of the
+// tree are tied to its life, so that each process of the tree can use each of them.
 struct FirstProcess {
   Owner owner;  // none: the process itself is the first
   LifelineAddress lifeline;

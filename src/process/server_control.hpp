@@ -73,8 +73,8 @@ struct ServerBirth {
   Word<uint32_t> state;  // a futex
   int32_t pid;           // by the intermediate process, before it returns
   uint64_t identity;
-  uint64_t control;  // offset of the ServerControl
-  uint32_t record;   // owner word of the server
+  uint64_t control;   // offset of the ServerControl
+  uint32_t record;    // owner word of the server
   uint32_t unusable;  // it is the preload that failed, for which there can be no server
   char doing[128];    // of the preload
   char failure[256];  // why there is no server; why the preload was not done

@@ -21,11 +21,11 @@
 #include "os/identity.hpp"
 #include "process/children.hpp"
 #include "process/credentials.hpp"
+#include "process/first_process.hpp"
 #include "process/preload.hpp"
 #include "process/process.hpp"
 #include "process/server_registry.hpp"
 #include "process/supervisor.hpp"
-#include "process/first_process.hpp"
 
 namespace mpc {
 namespace {
@@ -129,9 +129,7 @@ class BirthRoom {
                 process_life(birth.pid, birth.identity) == Life::kDead;
     if (over) (void)space_free(group_, offset_);
   }
-  ServerBirth& operator*() const {
-    return *reinterpret_cast<ServerBirth*>(group_.at(offset_));
-  }
+  ServerBirth& operator*() const { return *reinterpret_cast<ServerBirth*>(group_.at(offset_)); }
   uint64_t offset() const { return offset_; }
 
  private:
@@ -252,7 +250,8 @@ Result<Server> server_for(Group& group, const Image& image, std::string& warning
   }
   auto fits = [&](const Server& server) {
     Owner first_of_tree = self().first.owner;
-    bool of_my_tree = server.owner == group.self || (first_of_tree && server.owner == first_of_tree);
+    bool of_my_tree =
+        server.owner == group.self || (first_of_tree && server.owner == first_of_tree);
     return of_my_tree && !avoided(server.record) && server_alive(server);
   };
   std::optional<Server> found = server_find(group, purpose, fits);

@@ -132,7 +132,8 @@ class Supervisor {
     control_.name_length = static_cast<uint32_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
     static_assert(sizeof control_.name >= sizeof(sa_family_t) + 1 + 11 + 2 * sizeof random);
     memcpy(control_.name, &name, sizeof control_.name);
-    if (bind(requests_.get(), reinterpret_cast<const sockaddr*>(&name), control_.name_length) != 0) {
+    if (bind(requests_.get(), reinterpret_cast<const sockaddr*>(&name), control_.name_length) !=
+        0) {
       return system_failure("the name of the fork server's socket", errno);
     }
     return {};
@@ -351,7 +352,8 @@ ServerControl& make_control(Group& group, ServerBirth& birth, const ServerStart&
   birth.control = *offset;
   auto* control = new (group.at(*offset)) ServerControl{};
   control->purpose_size = static_cast<uint32_t>(start.purpose.size());
-  memcpy(reinterpret_cast<char*>(control) + sizeof *control, start.purpose.data(), start.purpose.size());
+  memcpy(reinterpret_cast<char*>(control) + sizeof *control, start.purpose.data(),
+         start.purpose.size());
   if (lifeline_tie_to(start.first.lifeline, -1)) {
     control->owner = start.first.owner.word;
   } else if (lifeline_tie_to(start.maker.lifeline, -1)) {
@@ -412,7 +414,8 @@ bool start_unpack(std::string_view bytes, ServerStart& start) {
 int start_server(const void* argument, size_t size, const mpc_ref*, size_t) {
   ServerStart start;
   Group* group = group_if_any();
-  if (group == nullptr || !start_unpack({static_cast<const char*>(argument), size}, start)) return 1;
+  if (group == nullptr || !start_unpack({static_cast<const char*>(argument), size}, start))
+    return 1;
   pid_t pid = fork();
   if (pid == 0) _exit(run_server(start));
   if (pid < 0) return 1;

@@ -168,7 +168,8 @@ TEST_P(PreloadTest, M15RefusesWhatMakesNoSense) {
   EXPECT_EQ(exit_code_of(start(who_loaded)), 1) << "nothing was chosen";
 }
 
-// --- it fails --------------------------------------------------------------------------------------
+// --- it fails
+// --------------------------------------------------------------------------------------
 
 int return_three() { return 3; }
 int exit_at_once() { exit(0); }
@@ -275,7 +276,8 @@ TEST_P(PreloadTest, M15AThreadThatHasEndedDoesNoHarm) {
   EXPECT_EQ(exit_code_of(start(count_up_prepared)), 42);
 }
 
-// --- what it does not reach ------------------------------------------------------------------------
+// --- what it does not reach
+// ------------------------------------------------------------------------
 
 int start_something() {
   mpc_process* process = nullptr;
@@ -362,7 +364,8 @@ TEST_P(PreloadTest, M15ACopyOfTheServerThatTheInitFunctionMadeIsNoServer) {
   EXPECT_EQ(exit_code_of(start(count_up_prepared)), 42) << last_message();
 }
 
-// --- whoever is killed over it ---------------------------------------------------------------------
+// --- whoever is killed over it
+// ---------------------------------------------------------------------
 
 // A child and its server cannot find each other but by what the server's function was told: it is
 // the child's environment that the server begins with.

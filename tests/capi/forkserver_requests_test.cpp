@@ -257,7 +257,8 @@ TEST(ForkServerLimitTest, M13AServerThatCannotForkSaysSo) {
   EXPECT_EQ(run_program("has_a_server_that_cannot_fork"), 0);
 }
 
-// --- what children do ------------------------------------------------------------------------------
+// --- what children do
+// ------------------------------------------------------------------------------
 
 // The second fork of a daemon is nobody's child here.
 int daemonize(const void* argument, size_t, const mpc_ref*, size_t) {

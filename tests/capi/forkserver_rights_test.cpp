@@ -130,8 +130,8 @@ TEST_P(ForkServerRightsTest, M13AServerWhoseRightsAreOthersIsNotAsked) {
   EXPECT_EQ(run_program(GetParam()), 0);
 }
 
-// In a fresh image whose effective user is not the real one the kernel has the library told nothing,
-// and the program's own main would run.
+// In a fresh image whose effective user is not the real one the kernel has the library told
+// nothing, and the program's own main would run.
 MPC_PROGRAM(has_an_effective_user_of_its_own) {
   (void)rights_of_a_start();
   for (int change_group : {0, 1}) {
@@ -157,7 +157,8 @@ TEST(SecureImageTest, M12AFreshImageThatWouldRunInSecureModeIsRefused) {
   EXPECT_EQ(run_program("has_an_effective_user_of_its_own"), 0);
 }
 
-// --- a child that has fewer rights than its parent -------------------------------------------------
+// --- a child that has fewer rights than its parent
+// -------------------------------------------------
 
 struct Confined {
   Rights rights;
