@@ -145,7 +145,9 @@ Result<void> choose_group(const GroupChoice& choice) {
   return {};
 }
 
-void set_bootstrapping(bool bootstrapping) { current.bootstrapping.store(bootstrapping); }
+MPC_CHILD_CODE void set_bootstrapping(bool bootstrapping) {
+  current.bootstrapping.store(bootstrapping);
+}
 
 Result<Group*> current_group() {
   if (current.bootstrapping.load(std::memory_order_relaxed)) return not_begun();

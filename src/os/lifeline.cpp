@@ -140,6 +140,18 @@ LifelineAddress address_of_keeper() {
   return address;
 }
 
+// False where it has hung up already.
+MPC_CHILD_CODE bool hangs_on(int fd) {
+  pollfd hung_up{fd, 0, 0};
+  timespec now{};
+  return raw_syscall(SYS_ppoll, reinterpret_cast<long>(&hung_up), 1, reinterpret_cast<long>(&now),
+                     0, 0) != 1;
+}
+
+MPC_CHILD_CODE bool own(int fd) {
+  return fd >= 0 && raw_syscall(SYS_fcntl, fd, F_SETOWN, raw_syscall(SYS_getpid)) == 0;
+}
+
 void drop_connection() {
   if (is_ours(keeper.connection)) close(keeper.connection);
   keeper.connection = -1;
@@ -199,18 +211,18 @@ MPC_CHILD_CODE bool lifeline_tie(const Tie& parent, int32_t parent_pid) {
 }
 
 MPC_CHILD_CODE bool lifeline_tie_image(int fd, int32_t parent_pid) {
-  if (fd >= 0 && raw_syscall(SYS_fcntl, fd, F_SETOWN, raw_syscall(SYS_getpid)) == 0) {
+  if (own(fd)) {
     // The parent may be gone, and its socket's name somebody else's.
-    pollfd hung_up{fd, 0, 0};
-    timespec now{};
-    long polled = raw_syscall(SYS_ppoll, reinterpret_cast<long>(&hung_up), 1,
-                              reinterpret_cast<long>(&now), 0, 0);
-    return polled != 1 && raw_syscall(SYS_getppid) == parent_pid;
+    return hangs_on(fd) && raw_syscall(SYS_getppid) == parent_pid;
   }
   // No descriptor is free, or the queue of connections is full: then the parent-death signal has to
   // do, which also fires when only the starting thread ends.
   raw_syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
   return raw_syscall(SYS_getppid) == parent_pid;
+}
+
+MPC_CHILD_CODE bool lifeline_tie_served(const LifelineAddress& lifeline, int fd) {
+  return fd >= 0 ? own(fd) && hangs_on(fd) : lifeline_tie_to(lifeline, fd);
 }
 
 namespace {

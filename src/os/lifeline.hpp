@@ -77,6 +77,9 @@ bool lifeline_is_tie(int fd);
 // As lifeline_tie_to(), until what it gives is closed. Empty where that one is false.
 Fd lifeline_tied_to(const LifelineAddress& lifeline);
 
+// As above, in a fork server's child: past the C library where a connection came along.
+bool lifeline_tie_served(const LifelineAddress& lifeline, int fd);
+
 // What a child does with a tie that it does not want.
 void lifeline_decline(const Tie& parent);
 

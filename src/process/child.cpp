@@ -107,21 +107,10 @@ AuthkeyCopy key_from(int fd) {
   return key;
 }
 
-// Makes this process what its starter said.
-void begin(Group& group, const StartMessage& message, const Authkey& key, bool served) {
-  // Kept for good, as the process is it for good.
-  auto* self = new Self;
-  self->name = message.text(message.name);
-  self->path = message.text(message.path);
-  self->daemon = message.daemon != 0;
-  self->parent_pid = message.parent_pid;
-  self->served = served;
-  self->parent_name = message.text(message.parent_name);
-  self->parent_identity = message.parent_identity;
-  memcpy(&self->first, message.text(message.first).data(), sizeof self->first);
-  self->authkey = AuthkeyCopy(key);
-  authkey_inherit(self->authkey);
-  become(self);
+// Makes this process what its starter said. `self` is kept for good, as the process is it for good.
+MPC_CHILD_CODE void begin(Group& group, const StartMessage& message, const Self& self) {
+  authkey_inherit(self.authkey);
+  become(&self);
   if (message.detach != 0) {
     participant_identify(group, group.self, process_identity(getpid()));
   }
@@ -132,6 +121,14 @@ void begin(Group& group, const StartMessage& message, const Authkey& key, bool s
     (void)start_method_set(message.start_method, true);
   }
   if (message.preload.size != 0) preload_choose(std::string(message.text(message.preload)));
+}
+
+// In a fresh image.
+void begin_image(const StartMessage& message, const StartTicket& ticket) {
+  auto* self = new Self;
+  self_from(message, false, *self);
+  self->authkey = key_from(ticket.key_fd);
+  begin(*group_if_any(), message, *self);
 }
 
 // Into the room that the starter left for it; also a line for who reads the child's log.
@@ -151,7 +148,6 @@ Result<const void*> function_of(const StartMessage& message) {
 
 // What the starter chose for this child; its descriptors are there already.
 Result<void> set_up_as_told(const StartMessage& message) {
-  if (message.setup.size == 0) return {};
   Result<ProcessSetup> setup = setup_unpack(message.text(message.setup));
   if (!setup) return setup.error();
   return setup_apply(*setup);
@@ -162,23 +158,32 @@ void finish_message(int exit_code) {
   if (Group* group = group_if_any()) exit_record_write(*group, exit_code);
 }
 
-int run_message(const StartMessage& message, void (*leave)(int)) {
+const void* find_function(const StartMessage& message) {
+  Result<const void*> function = function_of(message);
+  if (function) return *function;
+  report_failure(message, function.error());
+  _exit(kStarterDied);
+}
+
+void set_up(const StartMessage& message) {
+  Result<void> done = set_up_as_told(message);
+  if (done) return;
+  report_failure(message, done.error());
+  _exit(kSetupFailed);
+}
+
+// `function`: null where it is still to be found.
+MPC_CHILD_CODE int run_message(const StartMessage& message, const void* function,
+                               void (*leave)(int)) {
   interrupt_ignore(message.ignore_sigint != 0);
   set_bootstrapping(false);
   int exit_code = 0;
-  if (Result<void> set_up = set_up_as_told(message); !set_up) {
-    report_failure(message, set_up.error());
-    _exit(kSetupFailed);
-  }
+  if (message.setup.size != 0) set_up(message);
   if (message.has_function != 0) {
-    Result<const void*> function = function_of(message);
-    if (!function) {
-      report_failure(message, function.error());
-      _exit(kStarterDied);
-    }
+    if (function == nullptr) function = find_function(message);
     std::string_view refs = message.text(message.refs);
     auto call = [&] {
-      return reinterpret_cast<mpc_process_fn>(const_cast<void*>(*function))(
+      return reinterpret_cast<mpc_process_fn>(const_cast<void*>(function))(
           message.text(message.argument).data(), message.argument.size,
           reinterpret_cast<const mpc_ref*>(refs.data()), refs.size() / sizeof(mpc_ref));
     };
@@ -189,10 +194,10 @@ int run_message(const StartMessage& message, void (*leave)(int)) {
 }
 
 // The image is the server's: nothing of it is the child's to run at exit.
-[[noreturn]] void leave_image_of_server(int exit_code) {
-  fflush(stdout);
-  fflush(stderr);
-  _exit(exit_code);
+[[noreturn]] MPC_CHILD_CODE void leave_image_of_server(int exit_code) {
+  write_output(stdout);
+  write_output(stderr);
+  exit_now(exit_code);
 }
 
 }  // namespace
@@ -200,22 +205,41 @@ int run_message(const StartMessage& message, void (*leave)(int)) {
 int run_image_child(const StartTicket& ticket) noexcept {
   Result<const StartMessage*> message = adopt(ticket);
   if (!message) _exit(kStarterDied);
-  begin(*group_if_any(), **message, key_from(ticket.key_fd), false);
-  return run_message(**message, exit);
+  begin_image(**message, ticket);
+  return run_message(**message, nullptr, exit);
 }
 
 Result<const StartMessage*> adopt_program(const StartTicket& ticket) {
   Result<const StartMessage*> message = adopt(ticket);
-  if (message) begin(*group_if_any(), **message, key_from(ticket.key_fd), false);
+  if (message) begin_image(**message, ticket);
   return message;
 }
 
-int run_served_child(Group& group, const StartMessage& message, const Authkey& key) noexcept {
+void self_from(const StartMessage& message, bool served, Self& out_self) {
+  out_self.name = message.text(message.name);
+  out_self.path = message.text(message.path);
+  out_self.daemon = message.daemon != 0;
+  out_self.parent_pid = message.parent_pid;
+  out_self.served = served;
+  out_self.parent_name = message.text(message.parent_name);
+  out_self.parent_identity = message.parent_identity;
+  memcpy(&out_self.first, message.text(message.first).data(), sizeof out_self.first);
+}
+
+MPC_CHILD_CODE void run_served_child(Group& group, const StartMessage& message, const Self& self,
+                                     const void* function) noexcept {
   forget_exit();
-  begin(group, message, key, true);
+  begin(group, message, self);
   int cancel_state;
   pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
-  leave_image_of_server(run_message(message, leave_image_of_server));
+  leave_image_of_server(run_message(message, function, leave_image_of_server));
+}
+
+void bind_for_children() {
+  (void)__fpending(stdout);
+  int cancel_state;
+  pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
+  pthread_setcancelstate(cancel_state, nullptr);
 }
 
 MPC_CHILD_CODE void run_child(Group& group, const StartRequest& request) noexcept {

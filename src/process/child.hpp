@@ -21,9 +21,16 @@ int run_image_child(const StartTicket& ticket) noexcept;
 // Makes this process, which keeps its main(), what its starter said.
 Result<const StartMessage*> adopt_program(const StartTicket& ticket);
 
-// As run_image_child() for a child of a fork server that has its record and its tie already. Does
-// not return.
-int run_served_child(Group& group, const StartMessage& message, const Authkey& key) noexcept;
+// What a message says that its child is, but for the key.
+void self_from(const StartMessage& message, bool served, Self& out_self);
+
+// As run_image_child() for a child of a fork server that has its record and its tie already. `self`
+// is kept for good; `function`, where it is not null, is the message's.
+[[noreturn]] void run_served_child(Group& group, const StartMessage& message, const Self& self,
+                                   const void* function) noexcept;
+
+// In a fork server: what the loader binds here it need not bind in each child.
+void bind_for_children();
 
 }  // namespace mpc
 

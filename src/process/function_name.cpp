@@ -114,6 +114,16 @@ Result<FunctionName> function_name_of(const void* function) {
   return name;
 }
 
+const void* function_found_loaded(const FunctionName& name) {
+  bool loads =
+      !name.in_program && !name.build_id.empty() && !loaded_object_with(name.build_id, name.object);
+  if (loads && (name.registered.empty() || function_registered(name.registered) == nullptr)) {
+    return nullptr;
+  }
+  Result<const void*> function = function_found(name);
+  return function ? *function : nullptr;
+}
+
 Result<const void*> function_found(const FunctionName& name) {
   if (!name.registered.empty()) {
     const void* function = function_registered(name.registered);

@@ -27,6 +27,9 @@ Result<FunctionName> function_name_of(const void* function);
 // runs its constructors, and keeps it loaded. Fails with MPC_EFUNCTION.
 Result<const void*> function_found(const FunctionName& name);
 
+// As above, but loads nothing: null where the function is in no file that is loaded.
+const void* function_found_loaded(const FunctionName& name);
+
 }  // namespace mpc
 
 #endif

@@ -11,25 +11,25 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <unordered_map>
 
+#include "base/child_page.hpp"
 #include "base/fd.hpp"
 #include "base/flat_bytes.hpp"
 #include "group/current.hpp"
-#include "group/memory_descriptor.hpp"
 #include "group/participant.hpp"
 #include "group/space.hpp"
 #include "os/futex.hpp"
 #include "os/identity.hpp"
-#include "process/child.hpp"
+#include "os/raw_syscall.hpp"
 #include "process/creator_state.hpp"
 #include "process/preload_run.hpp"
+#include "process/served_child.hpp"
 #include "process/server_control.hpp"
 #include "process/server_registry.hpp"
 #include "process/start_message.hpp"
@@ -39,19 +39,13 @@ namespace mpc {
 namespace {
 
 constexpr char kServerName[] = "mpc-forkserver";
-constexpr int kCannotBegin = 255;
 // So many requests are looked at before deaths are: strangers can send without end.
 constexpr int kRequestsAtOnce = 64;
 
-// The descriptors that came with a request, in the order in which they were sent.
-struct Passed {
-  std::array<Fd, kServerDescriptors> fds;
-  uint32_t count = 0;
-};
-
 class Supervisor {
  public:
-  Supervisor(Group& group, ServerControl& control) : group_(group), control_(control) {}
+  Supervisor(Group& group, ServerControl& control)
+      : group_(group), control_(control), child_(group) {}
 
   Result<void> open() {
     raise_descriptor_limit();
@@ -62,7 +56,7 @@ class Supervisor {
     // Ignored, the kernel would reap.
     signal(SIGCHLD, SIG_DFL);
     signal(SIGINT, SIG_IGN);
-    own_ = creator_state_now(true);
+    child_.start_from(creator_state_now(true));
     deaths_ = Fd(signalfd(-1, &interesting, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!deaths_) return system_failure("signalfd", errno);
     requests_ = Fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -80,22 +74,16 @@ class Supervisor {
     return {};
   }
 
-  // Forked children come out of it, each once; the server itself never.
-  const StartMessage* serve() {
+  [[noreturn]] void serve() {
     for (;;) {
       pollfd events[] = {{requests_.get(), POLLIN, 0}, {deaths_.get(), POLLIN, 0}};
       if (poll(events, 2, -1) < 0 && errno != EINTR) _exit(1);
       if (events[1].revents != 0) reap();
       if (events[0].revents == 0) continue;
-      for (int i = 0; i < kRequestsAtOnce; ++i) {
-        const StartMessage* message = nullptr;
-        if (!answer_one(message)) break;
-        if (is_child_) return message;
+      for (int i = 0; i < kRequestsAtOnce && answer_one(); ++i) {
       }
     }
   }
-
-  const Authkey& key() const { return key_; }
 
  private:
   // What comes with a request needs numbers here, though not at who sends it. Children have their
@@ -157,8 +145,8 @@ class Supervisor {
     }
   }
 
-  // False where there is no request. `message`: of the request, where it is one.
-  bool answer_one(const StartMessage*& message) {
+  // False where there is no request.
+  bool answer_one() {
     ServerRequest request;
     Passed passed;
     Received received = receive(request, passed);
@@ -167,13 +155,11 @@ class Supervisor {
     if (received == Received::kForeign) return true;
     Result<const StartMessage*> found = start_message_at(group_, request.message);
     if (!found) return true;
-    message = *found;
     if (received == Received::kCut) {
-      answer(message->served_words(), ServedWords::kFailed, EMFILE);
+      answer((*found)->served_words(), ServedWords::kFailed, EMFILE);
       return true;
     }
-    start(*message, request, passed);
-    if (is_child_) key_ = AuthkeyCopy(request.authkey);
+    start(**found, request, passed);
     explicit_bzero(&request.authkey, sizeof request.authkey);
     return true;
   }
@@ -233,15 +219,19 @@ class Supervisor {
     futex_wake(words.reply.address(), 1);
   }
 
-  void start(const StartMessage& message, const ServerRequest& request, Passed& passed) {
+  // Not inlined: the child runs in here.
+  [[gnu::noinline]] MPC_CHILD_CODE void start(const StartMessage& message, ServerRequest& request,
+                                              Passed& passed) {
     ServedWords& words = message.served_words();
     Owner record{request.record};
+    child_.prepare(message, request);
     pid_t pid = fork();
     if (pid == 0) {
-      become_served(message, request, passed);
-      is_child_ = true;
-      return;
+      raw_syscall(SYS_close, requests_.get());
+      raw_syscall(SYS_close, deaths_.get());
+      child_.run(request, passed);
     }
+    child_.forget_key();
     if (pid < 0) {
       answer(words, ServedWords::kFailed, errno);
       return;
@@ -253,64 +243,16 @@ class Supervisor {
     answer(words, ServedWords::kStarted, pid);
   }
 
-  // The first steps of a child: its creator's state, only the descriptors that it was given, its
-  // record, its tie.
-  void become_served(const StartMessage& message, const ServerRequest& request, Passed& passed) {
-    requests_.reset();
-    deaths_.reset();
-    prctl(PR_SET_NAME, std::string(message.text(message.name)).c_str());
-    signal(SIGINT, SIG_DFL);
-    int tie = put_in_place(request, passed);
-    if (!become_child(group_, Owner{request.record}, Owner{request.starter})) _exit(kCannotBegin);
-    if (message.detach == 0) {
-      LifelineAddress lifeline;
-      memcpy(&lifeline, message.text(message.lifeline).data(), sizeof lifeline);
-      if (!lifeline_tie_to(lifeline, tie)) _exit(kCannotBegin);
-    }
-    Result<CreatorState> creator = creator_state_unpack(message.text(message.creator));
-    if (creator) (void)creator_state_apply(*creator, own_);
-  }
-
-  // The tie's number; -1 where none came along.
-  int put_in_place(const ServerRequest& request, Passed& passed) {
-    int first_free = STDERR_FILENO + 1;
-    for (uint32_t i = 0; i < passed.count; ++i) {
-      first_free = std::max(first_free, request.numbers[i] + 1);
-    }
-    // Out of the way of the numbers that are given: what came, and the memory's.
-    for (uint32_t i = 0; i < passed.count; ++i) {
-      passed.fds[i] = Fd(fcntl(passed.fds[i].get(), F_DUPFD_CLOEXEC, first_free));
-    }
-    if (group_.mapping().fd < first_free) move_memory_up(group_, first_free);
-    bool has[STDERR_FILENO + 1] = {true, false, false};
-    int tie = -1;
-    for (uint32_t i = 0; i < passed.count; ++i) {
-      int number = request.numbers[i];
-      if (number == kTieNumber) {
-        tie = passed.fds[i].release();
-        continue;
-      }
-      dup2(passed.fds[i].get(), number);
-      if (number <= STDERR_FILENO) has[number] = true;
-    }
-    for (int number : {STDOUT_FILENO, STDERR_FILENO}) {
-      if (!has[number]) close(number);
-    }
-    return tie;
-  }
-
   Group& group_;
   ServerControl& control_;
   Fd requests_;
   Fd deaths_;
-  CreatorState own_;  // the server's own state, which its children begin with
+  ServedChild child_;  // the next one; in a child itself
   struct Child {
     Owner record;
     const StartMessage* message = nullptr;
   };
   std::unordered_map<pid_t, Child> children_;
-  bool is_child_ = false;
-  AuthkeyCopy key_;
 };
 
 void say(char* room, size_t size, const std::string& text) {
@@ -365,7 +307,7 @@ ServerControl& make_control(Group& group, ServerBirth& birth, const ServerStart&
 }
 
 // In the child of the intermediate process.
-int run_server(const ServerStart& start) {
+[[noreturn]] void run_server(const ServerStart& start) {
   Result<Group*> joined = current_group();
   if (!joined) _exit(1);
   Group& group = **joined;
@@ -383,8 +325,7 @@ int run_server(const ServerStart& start) {
   server_publish(group, birth.control);
   tell(birth, ServerBirth::kReady);
   until_born.reset();
-  const StartMessage* message = server->serve();
-  return run_served_child(group, *message, server->key());
+  server->serve();
 }
 
 std::string start_pack(const ServerStart& start) {
@@ -417,7 +358,7 @@ int start_server(const void* argument, size_t size, const mpc_ref*, size_t) {
   if (group == nullptr || !start_unpack({static_cast<const char*>(argument), size}, start))
     return 1;
   pid_t pid = fork();
-  if (pid == 0) _exit(run_server(start));
+  if (pid == 0) run_server(start);
   if (pid < 0) return 1;
   // Not reaped yet, so that this is its pid and no other's.
   auto& birth = *reinterpret_cast<ServerBirth*>(group->at(start.birth));
