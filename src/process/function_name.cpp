@@ -4,6 +4,10 @@
 #include <dlfcn.h>
 #include <link.h>
 
+#include <map>
+#include <optional>
+
+#include "base/local_lock.hpp"
 #include "os/loaded_object.hpp"
 #include "process/function_registry.hpp"
 
@@ -22,7 +26,22 @@ std::string hex(const std::string& bytes) {
   return bytes.size() > kShown ? text + "..." : text;
 }
 
+// The names of functions of the program, which is never unloaded: to find one out takes a tenth of a
+// start. Never destroyed: the exit of the program may still start processes. Under LocalLock.
+std::map<const void*, FunctionName>& known_names() {
+  static auto* names = new std::map<const void*, FunctionName>;
+  return *names;
+}
+
+std::optional<FunctionName> known_name(const void* function) {
+  LocalLock lock;
+  auto known = known_names().find(function);
+  if (known == known_names().end()) return std::nullopt;
+  return known->second;
+}
+
 Result<FunctionName> name_by_object(const void* function) {
+  if (std::optional<FunctionName> known = known_name(function)) return *std::move(known);
   std::optional<LoadedObject> object = loaded_object_at(function);
   if (!object) {
     object = loaded_object_around(function);
@@ -46,6 +65,10 @@ Result<FunctionName> name_by_object(const void* function) {
   name.build_id = std::move(object->build_id);
   name.offset = reinterpret_cast<uintptr_t>(function) - object->base;
   name.in_program = object->is_program;
+  if (name.in_program) {
+    LocalLock lock;
+    known_names().emplace(function, name);
+  }
   return name;
 }
 

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "base/child_page.hpp"
 #include "group/current.hpp"
 #include "os/lifeline.hpp"
@@ -105,13 +107,19 @@ bool take_over() {
 }  // namespace
 
 Result<Takeover> takeover_possible() {
+  // The program is never unloaded: what is so once stays so.
+  static std::atomic<bool> by_itself{false};
+  if (by_itself.load(std::memory_order_relaxed)) return Takeover::kByItself;
   if (program_slot_of(kEntry) == nullptr) {
     return failure(MPC_EFUNCTION,
                    "the program does not call the C library through a table, so that a fresh image "
                    "of it cannot be taken over; link it dynamically, or put the function in a "
                    "shared library");
   }
-  if (loaded_with_program(reinterpret_cast<const void*>(at_load))) return Takeover::kByItself;
+  if (loaded_with_program(reinterpret_cast<const void*>(at_load))) {
+    by_itself.store(true, std::memory_order_relaxed);
+    return Takeover::kByItself;
+  }
   // The sanitizers' runtime insists on being the first that is loaded.
   if (dlsym(RTLD_DEFAULT, "__asan_init") != nullptr) {
     return failure(MPC_EFUNCTION,
