@@ -401,6 +401,19 @@ std::optional<LoadedObject> loaded_program() {
   return described(copy);
 }
 
+const void* program_code_at(std::string_view build_id, uintptr_t offset) {
+  const void* code = nullptr;
+  visit_objects([&](const dl_phdr_info& object, size_t index) {
+    uintptr_t address = object.dlpi_addr + offset;
+    if (is_program(object, index) && build_id_of(object) == build_id &&
+        holds(object, address, 1, PF_X)) {
+      code = reinterpret_cast<const void*>(address);
+    }
+    return true;
+  });
+  return code;
+}
+
 std::string build_id_of_file(const char* path) {
   int error = errno;
   std::string id;

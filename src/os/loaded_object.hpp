@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace mpc {
 
@@ -32,6 +33,10 @@ std::optional<LoadedObject> loaded_object_with(const std::string& build_id,
 
 // The program itself. Empty where this library was loaded apart from it, by dlmopen().
 std::optional<LoadedObject> loaded_program();
+
+// The code at an offset of the program, where its build id is this one; else null. Allocates
+// nothing and asks for no path.
+const void* program_code_at(std::string_view build_id, uintptr_t offset);
 
 // The bytes of NT_GNU_BUILD_ID of an ELF file of this machine's word size; empty where it has none
 // or cannot be read. The file may be anything. Keeps errno.

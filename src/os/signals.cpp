@@ -57,7 +57,7 @@ uint64_t signals_ignored() {
   return signals_with([](void (*handler)(int)) { return handler == SIG_IGN; });
 }
 
-void signals_ignore(uint64_t wanted, uint64_t present) {
+MPC_CHILD_CODE void signals_ignore(uint64_t wanted, uint64_t present) {
   for (int signal = 1; signal < NSIG; ++signal) {
     uint64_t bit = uint64_t{1} << (signal - 1);
     if (((wanted ^ present) & bit) != 0) {

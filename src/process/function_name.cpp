@@ -26,8 +26,8 @@ std::string hex(const std::string& bytes) {
   return bytes.size() > kShown ? text + "..." : text;
 }
 
-// The names of functions of the program, which is never unloaded: to find one out takes a tenth of a
-// start. Never destroyed: the exit of the program may still start processes. Under LocalLock.
+// The names of functions of the program, which is never unloaded: to find one out takes a tenth of
+// a start. Never destroyed: the exit of the program may still start processes. Under LocalLock.
 std::map<const void*, FunctionName>& known_names() {
   static auto* names = new std::map<const void*, FunctionName>;
   return *names;
@@ -157,6 +157,10 @@ Result<const void*> function_found(const FunctionName& name) {
                    "no function is registered as '%s' in this process: register it before main(), "
                    "with MPC_REGISTER_FUNCTION",
                    name.registered.c_str());
+  }
+  if (name.in_program) {
+    // The same in most fresh images; what follows says what is wrong where it is not.
+    if (const void* function = program_code_at(name.build_id, name.offset)) return function;
   }
   Result<LoadedObject> object = object_of(name);
   if (!object) return object.error();

@@ -14,6 +14,7 @@
 #include "group/current.hpp"
 #include "group/memory_descriptor.hpp"
 #include "os/raw_syscall.hpp"
+#include "os/signals.hpp"
 #include "process/child.hpp"
 #include "process/function_name.hpp"
 #include "process/packed_function.hpp"
@@ -72,9 +73,12 @@ void ServedChild::compare_states(std::string_view text) {
   if (!unpacked) return;
   wanted_ = std::move(*unpacked);
   wanted_text_ = text;
-  CreatorState masked = present_;
-  masked.signal_mask = wanted_.signal_mask;
-  only_mask_ = masked == wanted_;
+  // What the server has changed for itself is told apart from what its starter had otherwise.
+  CreatorState present = present_;
+  present.limits = wanted_.limits;
+  present.ignored_signals = wanted_.ignored_signals;
+  present.signal_mask = wanted_.signal_mask;
+  little_differs_ = present == wanted_;
 }
 
 MPC_CHILD_CODE void ServedChild::run(ServerRequest& request, Passed& passed) noexcept {
@@ -96,11 +100,25 @@ MPC_CHILD_CODE void ServedChild::begin(const ServerRequest& request, Passed& pas
 }
 
 MPC_CHILD_CODE void ServedChild::take_state() {
-  if (!only_mask_) {
+  if (!little_differs_) {
     (void)creator_state_apply(wanted_, present_);
-  } else if (wanted_.signal_mask != present_.signal_mask) {
+    return;
+  }
+  take_limits();
+  signals_ignore(wanted_.ignored_signals, present_.ignored_signals);
+  if (wanted_.signal_mask != present_.signal_mask) {
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<long>(&wanted_.signal_mask), 0,
                 sizeof wanted_.signal_mask);
+  }
+}
+
+MPC_CHILD_CODE void ServedChild::take_limits() {
+  for (size_t i = 0; i < wanted_.limits.size(); ++i) {
+    const CreatorLimit& wanted = wanted_.limits[i];
+    if (wanted.soft == present_.limits[i].soft && wanted.hard == present_.limits[i].hard) continue;
+    // As the kernel has it.
+    uint64_t both[] = {wanted.soft, wanted.hard};
+    raw_syscall(SYS_prlimit64, 0, static_cast<long>(i), reinterpret_cast<long>(both));
   }
 }
 

@@ -49,6 +49,7 @@ class ServedChild {
   void begin(const ServerRequest& request, Passed& passed);
   int put_in_place(const ServerRequest& request, Passed& passed);
   void take_state();
+  void take_limits();
 
   Group& group_;
   const StartMessage* message_ = nullptr;
@@ -58,7 +59,7 @@ class ServedChild {
   CreatorState wanted_;
   std::string wanted_text_;  // what `wanted_` was unpacked from
   bool wanted_known_ = false;
-  bool only_mask_ = false;  // all but the signal mask is as the server's
+  bool little_differs_ = false;  // no more of it than is set right without the C library
   std::map<std::string, const void*, std::less<>> functions_;  // by function_pack()
 };
 
