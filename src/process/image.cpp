@@ -38,13 +38,6 @@ Result<std::string> worker_path() {
       library.c_str(), MPC_WORKER_PATH);
 }
 
-// By the link in /proc, which is good even where the file was replaced; else by its name.
-std::string own_image() {
-  if (access(kOwnImage, X_OK) == 0) return kOwnImage;
-  std::optional<LoadedObject> program = loaded_program();
-  return program ? program->path : std::string(kOwnImage);
-}
-
 std::string& executable() {
   static auto* path = new std::string;
   return *path;
@@ -89,6 +82,13 @@ void image_forget_preload() {
   }
 }
 
+// By the link in /proc, which is good even where the file was replaced; else by its name.
+std::string image_file(const Image& image) {
+  if (image.path != kOwnImage || access(kOwnImage, X_OK) == 0) return image.path;
+  std::optional<LoadedObject> program = loaded_program();
+  return program ? program->path : image.path;
+}
+
 Result<Image> image_for(const void* function) {
   if (function == nullptr) return image_for(static_cast<const FunctionName*>(nullptr));
   Result<FunctionName> name = function_name_of(function);
@@ -111,7 +111,7 @@ Result<Image> image_for(const FunctionName* function) {
                                                             !function->registered.empty());
   if (own) {
     if (!takeover) return takeover.error();
-    image.path = own_image();
+    image.path = kOwnImage;
     image.argument0 = program_invocation_name;
     image.preloads = *takeover == Takeover::kPreloaded;
     return image;

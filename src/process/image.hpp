@@ -21,6 +21,9 @@ struct Image {
 Result<Image> image_for(const FunctionName* function);
 Result<Image> image_for(const void* function);
 
+// What to execute for it.
+std::string image_file(const Image& image);
+
 // Another executable than the program's own from now on; "" for its own again.
 Result<void> image_set_executable(const std::string& path);
 

@@ -198,8 +198,8 @@ Result<Started> launch_server(Group& group, const StartRequest& request) {
   explicit_bzero(&packet.authkey, sizeof packet.authkey);
   if (sent == Sent::kFailed) return system_failure("asking the fork server", error);
   if (sent == Sent::kNobodyThere) {
-    // Its socket is in another network namespace than this process is in by now.
-    if (server_alive(server)) server_avoid(server);
+    // It is dead, or its socket is in another network namespace than this process is in by now.
+    server_avoid(server);
     return Started{};  // pid 0: no server any more
   }
   switch (wait_for_answer(group, server, request, words)) {

@@ -46,7 +46,7 @@ Result<Started> launch_spawn(Group& group, const StartRequest& request) {
 
   std::string name = request.child.name;
   ImageStart start;
-  start.path = image->path;
+  start.path = image_file(*image);
   start.arguments = {image->argument0.data(), image->names_child ? name.data() : nullptr, nullptr};
   std::string preload = image->preloads ? image_preload() : "";
   add_environment(start, environ, preload);

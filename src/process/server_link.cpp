@@ -242,7 +242,8 @@ Result<Server> server_for(Group& group, const Image& image, std::string& warning
   if (auto known = by_image.find(image.path); known != by_image.end()) {
     const Server& server = known->second.server;
     bool same = known->second.purpose == purpose && !avoided(server.record);
-    if (same && participant_present(group, server.record) && server_alive(server)) return server;
+    // Whether it lives its socket tells who asks it, which is as soon as the kernel's word of it.
+    if (same && participant_present(group, server.record)) return server;
     // Nobody else has this process as the first of its tree but its descendants; what they need of
     // the kind they make again.
     if (server.owner == group.self) process_kill(server.pid, server.identity);
