@@ -14,6 +14,7 @@
 namespace kill_tests {
 namespace {
 
+constexpr const char* kName = "process.child";
 constexpr int kGood = 42;
 constexpr int kReturned = 7;
 constexpr uint32_t kForks = 1000;
@@ -102,7 +103,7 @@ void expect_balance(const Books& before) {
 }
 
 void say(Progress& progress, const char* what, uint32_t calls) {
-  snprintf(progress.doing, sizeof progress.doing, "%s, %s behind system call %u", kChildCampaign,
+  snprintf(progress.doing, sizeof progress.doing, "%s, %s behind system call %u", kName,
            what, calls);
   ++progress.moves;
 }
@@ -128,9 +129,7 @@ void stall_behind(uint32_t calls, const Books& before) {
   expect_balance(before);
 }
 
-}  // namespace
-
-Tally run_child_campaign(Progress& progress) {
+Tally run_campaign(Progress& progress) {
   Tally tally;
   tally.repeats = kForks;
   expect_ok(mpc_group_join(), "mpc_group_join");
@@ -148,6 +147,15 @@ Tally run_child_campaign(Progress& progress) {
   }
   if (tally.points == 0) fault("a child made no system call");
   return tally;
+}
+
+}  // namespace
+
+Operation child_campaign() {
+  Operation campaign;
+  campaign.name = kName;
+  campaign.run = [](Progress& progress, bool) { return run_campaign(progress); };
+  return campaign;
 }
 
 }  // namespace kill_tests

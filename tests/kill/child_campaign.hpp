@@ -8,9 +8,7 @@
 
 namespace kill_tests {
 
-inline constexpr const char* kChildCampaign = "process.child";
-
-Tally run_child_campaign(Progress& progress);
+Operation child_campaign();
 
 }  // namespace kill_tests
 

@@ -23,7 +23,6 @@
 #include <exception>
 
 #include "campaign.hpp"
-#include "child_campaign.hpp"
 #include "operation.hpp"
 
 namespace {
@@ -82,8 +81,8 @@ void stay_on_one_cpu() {
   stay_on_one_cpu();
   int code = 1;
   try {
-    if (operation.name == kill_tests::kChildCampaign) {
-      progress.tally = kill_tests::run_child_campaign(progress);
+    if (operation.run) {
+      progress.tally = operation.run(progress, wish.thorough);
     } else {
       Campaign campaign(operation, progress);
       progress.tally = wish.thorough ? campaign.run_long(wish.seed) : campaign.run_short();

@@ -20,6 +20,9 @@
 
 namespace kill_tests {
 
+struct Progress;
+struct Tally;
+
 // Whether the operation's committing instruction was carried out, as its effects tell.
 enum class Committed { kUnknown, kNo, kYes };
 
@@ -79,6 +82,9 @@ struct Operation {
   uint32_t most_points = 10000;
   // Whether the victim waits for others, so that only the number of its steps says where it is.
   bool waits_for_others = false;
+  // Where this is no single operation but a campaign of its own: all of it, in the driver. The flag
+  // asks for the longer form.
+  std::function<Tally(Progress&, bool)> run = nullptr;
 };
 
 // The tables, and all of them in order.

@@ -82,7 +82,7 @@ void start_and_join(uint32_t times) {
 std::vector<Operation> process_operations() {
   return {{"process.start", [] { return std::make_unique<Start>(); }, start_and_join, 1000, 10000,
            true},
-          {kChildCampaign, nullptr, nullptr}};
+          child_campaign()};
 }
 
 }  // namespace kill_tests

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "call_victims.hpp"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fault.hpp"
+#include "operation.hpp"
+
+namespace kill_tests {
+namespace {
+
+int wait_for_the_end(const void*, size_t, const mpc_ref*, size_t) {
+  for (;;) pause();
+}
+
+// Takes memory and an object, and leaves the one behind.
+int work(const void*, size_t, const mpc_ref* refs, size_t) {
+  void* block;
+  mpc_block* shared;
+  must(mpc_group_alloc(1000, &block), "mpc_group_alloc");
+  must(mpc_block_attach(refs, &shared), "mpc_block_attach");
+  must(mpc_block_detach(shared), "mpc_block_detach");
+  return kReturned;
+}
+
+// Is under way when its parent exits, which has to wait for it.
+int work_slowly(const void* argument, size_t size, const mpc_ref* refs, size_t count) {
+  timespec nap{0, 5000000};
+  nanosleep(&nap, nullptr);
+  return work(argument, size, refs, count);
+}
+
+mpc_process* make(mpc_start_method method, mpc_process_fn function, const mpc_ref& shared,
+                  uint32_t daemon) {
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.start_method = method;
+  options.refs = &shared;
+  options.ref_count = 1;
+  options.daemon = daemon;
+  mpc_process* process;
+  must(mpc_process_create(function, &options, &process), "mpc_process_create");
+  return process;
+}
+
+void start(mpc_process* process) { must(mpc_process_start(process), "mpc_process_start"); }
+
+void join(mpc_process* process) {
+  must(mpc_process_join(process, MPC_FOREVER), "mpc_process_join");
+}
+
+void tell_end(mpc_process* process, Told& told) {
+  int exit_code = 0;
+  must(mpc_process_exit_code(process, &exit_code), "mpc_process_exit_code");
+  must(mpc_process_destroy(process), "mpc_process_destroy");
+  told.exit_code = exit_code;
+  told.told = 1;
+}
+
+// A fork server is there already.
+void warm_up(mpc_start_method method, const mpc_ref& shared) {
+  if (method != MPC_START_FORKSERVER) return;
+  mpc_process* process = make(method, work, shared, 0);
+  start(process);
+  join(process);
+  must(mpc_process_destroy(process), "mpc_process_destroy");
+}
+
+void live_start(mpc_start_method method, const mpc_ref& shared, Told& told) {
+  must(mpc_group_join(), "mpc_group_join");
+  mpc_process* process = make(method, wait_for_the_end, shared, 0);
+  mark();
+  start(process);
+  mark();
+  must(mpc_process_kill(process), "mpc_process_kill");
+  join(process);
+  tell_end(process, told);
+}
+
+void live_join(mpc_start_method method, const mpc_ref& shared, Told& told) {
+  must(mpc_group_join(), "mpc_group_join");
+  warm_up(method, shared);
+  mpc_process* process = make(method, work, shared, 0);
+  mark();
+  start(process);
+  join(process);
+  mark();
+  tell_end(process, told);
+}
+
+void live_terminate(mpc_start_method method, const mpc_ref& shared, Told& told) {
+  must(mpc_group_join(), "mpc_group_join");
+  mpc_process* process = make(method, wait_for_the_end, shared, 0);
+  start(process);
+  mark();
+  must(mpc_process_terminate(process), "mpc_process_terminate");
+  join(process);
+  mark();
+  tell_end(process, told);
+}
+
+// The daemon is terminated, the other one waited for.
+void live_exit(mpc_start_method method, const mpc_ref& shared, Told& told) {
+  must(mpc_group_join(), "mpc_group_join");
+  start(make(method, wait_for_the_end, shared, 1));
+  start(make(method, work_slowly, shared, 0));
+  told.told = 1;
+  mark();
+  exit(0);
+}
+
+}  // namespace
+
+std::vector<mpc_start_method> start_methods() {
+  return {MPC_START_FORK, MPC_START_SPAWN, MPC_START_FORKSERVER};
+}
+
+const std::vector<VictimWork>& victim_works() {
+  static const std::vector<VictimWork> works = {
+      {"start", live_start, -SIGKILL, -SIGKILL, false},
+      {"join", live_join, kReturned, -SIGKILL, true},
+      {"terminate", live_terminate, -SIGTERM, -SIGKILL, true},
+      {"exit", live_exit, 0, 0, true},
+  };
+  return works;
+}
+
+void start_and_join(mpc_start_method method, uint32_t times) {
+  mpc_block* block;
+  mpc_ref ref;
+  expect_ok(mpc_block_create(1000, &block), "mpc_block_create");
+  expect_ok(mpc_block_ref(block, &ref), "mpc_block_ref");
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.start_method = method;
+  options.refs = &ref;
+  options.ref_count = 1;
+  for (uint32_t i = 0; i < times; ++i) {
+    mpc_process* process;
+    int exit_code = 0;
+    expect_ok(mpc_process_create(work, &options, &process), "mpc_process_create");
+    expect_ok(mpc_process_start(process), "mpc_process_start");
+    expect_ok(mpc_process_join(process, MPC_FOREVER), "mpc_process_join");
+    expect_ok(mpc_process_exit_code(process, &exit_code), "mpc_process_exit_code");
+    if (exit_code != kReturned) fault("a survivor's child ended with %d", exit_code);
+    expect_ok(mpc_process_destroy(process), "mpc_process_destroy");
+  }
+  expect_ok(mpc_block_destroy(block), "mpc_block_destroy");
+}
+
+}  // namespace kill_tests

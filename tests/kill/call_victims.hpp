@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the victims of the campaign over system calls do: each starts processes and sees to their
+// end, in another way.
+#ifndef MPC_TESTS_KILL_CALL_VICTIMS_HPP
+#define MPC_TESTS_KILL_CALL_VICTIMS_HPP
+
+#include <cstdint>
+#include <vector>
+
+#include <mpc/mpc.h>
+
+#include "call_tracer.hpp"
+
+namespace kill_tests {
+
+// The start methods that the campaigns run under.
+std::vector<mpc_start_method> start_methods();
+
+// What a victim tells; in memory that the driver sees too.
+struct Told {
+  int32_t exit_code;  // of its child
+  uint32_t told;      // 1: it is
+};
+
+struct VictimWork {
+  const char* name;
+  // The whole life, but its end: `work` is a block that the driver has.
+  void (*live)(mpc_start_method method, const mpc_ref& work, Told& told);
+  int32_t exit_code;     // of its child, where nobody is struck
+  int32_t exit_code_too; // and where the child is struck but its end was on its way
+  bool waits_for_child;  // for its end by itself: the child goes on, or nobody does
+};
+const std::vector<VictimWork>& victim_works();
+
+// What survivors do after each moment, and the exit code that a child of the driver's returns.
+void start_and_join(mpc_start_method method, uint32_t times);
+
+inline constexpr int kReturned = 7;
+
+}  // namespace kill_tests
+
+#endif
