@@ -141,6 +141,9 @@ Answer wait_for_answer(Group& group, const Server& server, const StartRequest& r
       if (stopped) process_kill(server.pid, server.identity);
       // Killed after the fork, and before the answer: the child is there, and says who it is.
       if (words.reply.load() != ServedWords::kNone) continue;
+#if MPC_PLANT_FAULT == 6
+      return Answer::kNoServer;
+#endif
       ParticipantWord reserved = ParticipantWord::make(
           request.record.generation(), ParticipantState::kReserved, request.starter.word);
       sweep(group, request.record, reserved);

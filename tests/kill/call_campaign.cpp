@@ -35,8 +35,11 @@ constexpr uint32_t kStartsInAll = 1000;
 constexpr uint32_t kStartsAfterEach = 3;
 constexpr double kOrphanBar = 100;  // milliseconds
 constexpr int kUnknownExit = 255;
-// A stopped supervisor is waited for before another is made: seconds for each place.
+constexpr double kPatience = 15000;  // milliseconds; less than that of who watches this one
+// In the short form. A stopped supervisor is waited for before another is made, which takes seconds
+// for each place; and a fresh image comes up in the same way in each work.
 constexpr uint32_t kSupervisorStalls = 4;
+constexpr uint32_t kMostStops = 100;
 
 double now_ms() {
   timespec now;
@@ -56,6 +59,7 @@ class CallCampaign {
   void run_role(const VictimWork& work, Role role);
   uint32_t count_stops(const VictimWork& work, Role role);
   void strike_at(const VictimWork& work, const Moment& moment);
+  void forget_told();
   double wait_for_victim(CallTracer& tracer);
   void wait_for_all(CallTracer& tracer);
   void expect_told(const VictimWork& work, const Moment& moment, const CallTracer& tracer) const;
@@ -70,6 +74,7 @@ class CallCampaign {
   Tally tally_;
   Books before_;
   Told* told_ = nullptr;
+  uint32_t* begun_ = nullptr;  // how many children have
   mpc_ref shared_{};
   std::vector<double> orphans_;  // from the death of a parent to that of the last descendant
 };
@@ -88,19 +93,28 @@ void CallCampaign::survivors_start(uint32_t times) {
   tally_.repeats += times;
 }
 
-// When the kernel told its end. The watchdog sees when nothing moves any more.
+void CallCampaign::forget_told() {
+  memset(told_, 0, sizeof *told_);
+  __atomic_store_n(begun_, 0, __ATOMIC_RELAXED);
+}
+
+// When the kernel told its end.
 double CallCampaign::wait_for_victim(CallTracer& tracer) {
   double told = 0;
+  double began = now_ms();
   for (; !tracer.victim_ended(); tracer.pump()) {
+    if (now_ms() - began > kPatience) fault("the parent does not come to its end");
     pollfd death{tracer.victim_pidfd(), POLLIN, 0};
     timespec tick{0, 200000};
     if (ppoll(&death, 1, &tick, nullptr) == 1 && told == 0) told = now_ms();
   }
-  return told;
+  return told != 0 ? told : now_ms();
 }
 
 void CallCampaign::wait_for_all(CallTracer& tracer) {
+  double began = now_ms();
   for (tracer.pump(); tracer.anybody_left(); tracer.pump()) {
+    if (now_ms() - began > kPatience) fault("a descendant outlives the parent");
     timespec tick{0, 100000};
     nanosleep(&tick, nullptr);
   }
@@ -108,6 +122,8 @@ void CallCampaign::wait_for_all(CallTracer& tracer) {
 
 void CallCampaign::expect_told(const VictimWork& work, const Moment& moment,
                                const CallTracer& tracer) const {
+  uint32_t begun = __atomic_load_n(begun_, __ATOMIC_RELAXED);
+  if (begun > work.children) fault("%u children began where %u were started", begun, work.children);
   int status = tracer.wait_status();
   bool parent_killed = moment.role == Role::kParent && moment.strike == Strike::kKill;
   if (parent_killed && tracer.struck() != 0) {
@@ -140,7 +156,7 @@ void CallCampaign::expect_balance() {
 uint32_t CallCampaign::count_stops(const VictimWork& work, Role role) {
   Moment nothing{role, 0, Strike::kNothing};
   say(work, nothing);
-  memset(told_, 0, sizeof *told_);
+  forget_told();
   uint32_t stops = 0;
   {
     CallTracer tracer(method_, nothing);
@@ -155,7 +171,7 @@ uint32_t CallCampaign::count_stops(const VictimWork& work, Role role) {
 
 void CallCampaign::strike_at(const VictimWork& work, const Moment& moment) {
   say(work, moment);
-  memset(told_, 0, sizeof *told_);
+  forget_told();
   {
     CallTracer tracer(method_, moment);
     bool struck = tracer.run([&] { work.live(method_, shared_, *told_); });
@@ -176,7 +192,7 @@ void CallCampaign::strike_at(const VictimWork& work, const Moment& moment) {
     if (stopped && of_server) kill(tracer.struck(), SIGCONT);
     wait_for_all(tracer);
     bool parent_killed = struck && !stopped && moment.role == Role::kParent;
-    if (parent_killed && told > 0) orphans_.push_back(now_ms() - told);
+    if (parent_killed) orphans_.push_back(now_ms() - told);
     expect_told(work, moment, tracer);
   }
   expect_balance();
@@ -189,13 +205,15 @@ void CallCampaign::run_role(const VictimWork& work, Role role) {
   if (stops == 0) return;
   Tally before = tally_;
   tally_.points += stops;
-  for (uint32_t stop = 1; stop <= stops; ++stop) {
-    strike_at(work, Moment{role, stop, Strike::kKill});
+  bool fresh = role == Role::kMaker || (role == Role::kChild && work.exit_code != kReturned);
+  uint32_t kills = fresh && !thorough_ ? std::min(stops, kMostStops) : stops;
+  for (uint32_t i = 0; i < kills; ++i) {
+    strike_at(work, Moment{role, i * stops / kills + 1, Strike::kKill});
   }
   // Before a call and behind it are the same to one who is stopped.
-  bool slow = role == Role::kServer || role == Role::kMaker;
   uint32_t calls = stops / 2;
-  uint32_t stalls = slow && !thorough_ ? std::min(calls, kSupervisorStalls) : calls;
+  bool slow = role == Role::kServer || role == Role::kMaker;
+  uint32_t stalls = thorough_ ? calls : std::min(calls, slow ? kSupervisorStalls : kMostStops / 2);
   for (uint32_t i = 0; i < stalls; ++i) {
     strike_at(work, Moment{role, 2 * (i * calls / stalls) + 1, Strike::kStop});
   }
@@ -226,10 +244,11 @@ Tally CallCampaign::run() {
   expect_ok(mpc_group_join(), "mpc_group_join");
   expect_ok(mpc_block_create(1000, &block), "mpc_block_create");
   expect_ok(mpc_block_ref(block, &shared_), "mpc_block_ref");
+  begun_ = static_cast<uint32_t*>(mpc_block_address(block));
   survivors_start(50);
   before_ = Books::now();
   for (const VictimWork& work : victim_works()) {
-    for (Role role : {Role::kParent, Role::kMaker, Role::kServer, Role::kChild}) {
+    for (Role role : {Role::kServer, Role::kMaker, Role::kParent, Role::kChild}) {
       run_role(work, role);
     }
   }

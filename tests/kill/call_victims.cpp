@@ -6,25 +6,37 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cstring>
+
 #include "fault.hpp"
 #include "operation.hpp"
 
 namespace kill_tests {
 namespace {
 
-int wait_for_the_end(const void*, size_t, const mpc_ref*, size_t) {
+// Counts itself in the block.
+mpc_block* begin(const mpc_ref* refs) {
+  mpc_block* shared;
+  must(mpc_block_attach(refs, &shared), "mpc_block_attach");
+  __atomic_fetch_add(static_cast<uint32_t*>(mpc_block_address(shared)), 1, __ATOMIC_RELAXED);
+  return shared;
+}
+
+int wait_for_the_end(const void*, size_t, const mpc_ref* refs, size_t) {
+  begin(refs);
   for (;;) pause();
 }
 
 // Takes memory and an object, and leaves the one behind.
 int work(const void*, size_t, const mpc_ref* refs, size_t) {
   void* block;
-  mpc_block* shared;
+  mpc_block* shared = begin(refs);
   must(mpc_group_alloc(1000, &block), "mpc_group_alloc");
-  must(mpc_block_attach(refs, &shared), "mpc_block_attach");
   must(mpc_block_detach(shared), "mpc_block_detach");
   return kReturned;
 }
+
+int nothing(const void*, size_t, const mpc_ref*, size_t) { return 0; }
 
 // Is under way when its parent exits, which has to wait for it.
 int work_slowly(const void* argument, size_t size, const mpc_ref* refs, size_t count) {
@@ -62,7 +74,7 @@ void tell_end(mpc_process* process, Told& told) {
 // A fork server is there already.
 void warm_up(mpc_start_method method, const mpc_ref& shared) {
   if (method != MPC_START_FORKSERVER) return;
-  mpc_process* process = make(method, work, shared, 0);
+  mpc_process* process = make(method, nothing, shared, 0);
   start(process);
   join(process);
   must(mpc_process_destroy(process), "mpc_process_destroy");
@@ -117,12 +129,19 @@ std::vector<mpc_start_method> start_methods() {
   return {MPC_START_FORK, MPC_START_SPAWN, MPC_START_FORKSERVER};
 }
 
+mpc_start_method start_method_named(const char* name) {
+  for (mpc_start_method method : start_methods()) {
+    if (strcmp(mpc_start_method_name(method), name) == 0) return method;
+  }
+  return MPC_START_DEFAULT;
+}
+
 const std::vector<VictimWork>& victim_works() {
   static const std::vector<VictimWork> works = {
-      {"start", live_start, -SIGKILL, -SIGKILL, false},
-      {"join", live_join, kReturned, -SIGKILL, true},
-      {"terminate", live_terminate, -SIGTERM, -SIGKILL, true},
-      {"exit", live_exit, 0, 0, true},
+      {"start", live_start, 1, -SIGKILL},
+      {"join", live_join, 1, kReturned},
+      {"terminate", live_terminate, 1, -SIGTERM},
+      {"exit", live_exit, 2, 0},
   };
   return works;
 }

@@ -15,6 +15,8 @@ namespace kill_tests {
 
 // The start methods that the campaigns run under.
 std::vector<mpc_start_method> start_methods();
+// MPC_START_DEFAULT where there is none of that name.
+mpc_start_method start_method_named(const char* name);
 
 // What a victim tells; in memory that the driver sees too.
 struct Told {
@@ -24,11 +26,11 @@ struct Told {
 
 struct VictimWork {
   const char* name;
-  // The whole life, but its end: `work` is a block that the driver has.
-  void (*live)(mpc_start_method method, const mpc_ref& work, Told& told);
-  int32_t exit_code;     // of its child, where nobody is struck
-  int32_t exit_code_too; // and where the child is struck but its end was on its way
-  bool waits_for_child;  // for its end by itself: the child goes on, or nobody does
+  // The whole life, but its end. `shared` is a block whose first word counts the children that have
+  // begun.
+  void (*live)(mpc_start_method method, const mpc_ref& shared, Told& told);
+  uint32_t children;
+  int32_t exit_code;  // of its child, where nobody is struck
 };
 const std::vector<VictimWork>& victim_works();
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "family_tree.hpp"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "call_victims.hpp"
+#include "operation.hpp"
+
+namespace kill_tests {
+namespace {
+
+static_assert(kExitSignal == SIGUSR1 && kAbortSignal == SIGUSR2);
+
+struct Place {
+  uint32_t member;
+  mpc_start_method method;  // of the first generation
+};
+
+FamilyBoard* board_of(const mpc_ref& ref) {
+  mpc_block* block;
+  must(mpc_block_attach(&ref, &block), "mpc_block_attach");
+  return static_cast<FamilyBoard*>(mpc_block_address(block));
+}
+
+int live_detached(const void* argument, size_t, const mpc_ref* refs, size_t) {
+  setpgid(0, 0);
+  board_of(*refs)->detached[static_cast<const Place*>(argument)->member].store(getpid());
+  for (;;) pause();
+}
+
+int live_as_member(const void* argument, size_t, const mpc_ref* refs, size_t);
+
+void start(FamilyBoard& board, const mpc_ref& ref, mpc_process_fn function, const Place& place,
+           uint32_t number, bool detach) {
+  std::vector<mpc_start_method> methods = start_methods();
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.start_method =
+      generation_of(number) == 1 ? place.method : methods[number % methods.size()];
+  options.detach = detach ? 1 : 0;
+  options.argument = &place;
+  options.argument_size = sizeof place;
+  options.refs = &ref;
+  options.ref_count = 1;
+  mpc_process* process;
+  must(mpc_process_create(function, &options, &process), "mpc_process_create");
+  board.begun.fetch_add(1);
+  must(mpc_process_start(process), "mpc_process_start");
+  board.done.fetch_add(1);
+}
+
+[[noreturn]] void live(FamilyBoard& board, const mpc_ref& ref, const Place& place) {
+  signal(kExitSignal, [](int) { _exit(3); });
+  signal(kAbortSignal, [](int) { abort(); });
+  board.pids[place.member].store(getpid());
+  if (place.member < kDetached) {
+    Place detached{place.member, place.method};
+    start(board, ref, live_detached, detached, place.member + 1, true);
+    timespec nap{0, 100000};
+    while (board.detached[place.member].load() == 0) nanosleep(&nap, nullptr);
+  }
+  for (uint32_t child = 2 * place.member + 1; child <= 2 * place.member + 2; ++child) {
+    if (child >= kMembers) break;
+    start(board, ref, live_as_member, Place{child, place.method}, child, false);
+  }
+  for (;;) pause();
+}
+
+int live_as_member(const void* argument, size_t, const mpc_ref* refs, size_t) {
+  Place place = *static_cast<const Place*>(argument);
+  live(*board_of(*refs), *refs, place);
+}
+
+}  // namespace
+
+void live_as_root(mpc_start_method method, const mpc_ref& board) {
+  rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  must(mpc_group_join(), "mpc_group_join");
+  live(*board_of(board), board, Place{0, method});
+}
+
+}  // namespace kill_tests
