@@ -139,7 +139,7 @@ inline constexpr uint32_t kLayoutVersion = 1;
 
 inline constexpr uint32_t kParticipants = 4096;
 inline constexpr uint32_t kRecordsInUse = 64;  // few, so that they stay in the cache
-inline constexpr uint32_t kIntentsPerParticipant = 28;
+inline constexpr uint32_t kIntentsPerParticipant = 27;
 inline constexpr uint64_t kRegionSize = uint64_t{1} << 20;
 inline constexpr uint64_t kSmallestBlock = 64;
 inline constexpr uint32_t kBlocksPerRegion = kRegionSize / kSmallestBlock;
@@ -265,9 +265,12 @@ struct Participant {
   Word<uint64_t> end;     // how it ended, by the fork server that reaped it: participant.hpp
   char name[64];
   Word<uint64_t> region_marks[16];  // bit (region % 1024): may own something there
+  // By a fork server about its child: process/served_record.hpp.
+  Word<uint64_t> answer;
+  Word<uint64_t> figures[7];
   IntentSlot intents[kIntentsPerParticipant];
 };
-static_assert(sizeof(Participant) == 2048 && offsetof(Participant, intents) == 256);
+static_assert(sizeof(Participant) == 2048 && offsetof(Participant, intents) == 320);
 
 struct Descriptor {
   Word<uint64_t> state;

@@ -31,6 +31,7 @@ bool claim_record(Group& group, uint32_t index, ParticipantState as, uint32_t by
   record.signals_known.set(0);
   record.server.set(0);
   record.end.set(0);
+  record.answer.set(uint64_t{generation} << 32);
   for (Word<uint64_t>& marks : record.region_marks) marks.set(0);
   out_owner = Owner::make(index, generation);
   return true;
@@ -183,11 +184,17 @@ bool participant_dead(const Group& group, uint32_t index, ParticipantWord now) {
   }
 }
 
+// A server that was stopped may be late: the record may be another child's by now.
 void end_record_write(Group& group, Owner child, int wait_status) {
   Word<uint64_t>& end = group.participant(child.index()).end;
   uint64_t known = uint64_t{1} << 31;
-  end.store((uint64_t{child.generation()} << 32) | known |
-            static_cast<uint32_t>(wait_status & 0xffff));
+  uint64_t value = (uint64_t{child.generation()} << 32) | known |
+                   static_cast<uint32_t>(wait_status & 0xffff);
+  for (;;) {
+    uint64_t now = end.load();
+    if (now >> 32 > child.generation()) return;
+    if (end.cas(now, value)) break;
+  }
   futex_wake(end.address(), INT32_MAX);
 }
 

@@ -8,15 +8,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "base/deadline.hpp"
 #include "base/fd.hpp"
 #include "group/participant.hpp"
 #include "group/sweep.hpp"
-#include "os/futex.hpp"
 #include "os/identity.hpp"
 #include "os/spare_descriptor.hpp"
 #include "process/function_name.hpp"
 #include "process/launcher.hpp"
+#include "process/served_record.hpp"
 #include "process/server_link.hpp"
 #include "process/server_registry.hpp"
 #include "process/start_message.hpp"
@@ -129,34 +131,49 @@ Result<std::vector<int>> descriptors_of(const StartRequest& request, int tie,
 
 enum class Answer { kStarted, kRefused, kNoServer };
 
+bool is_final(const ServedAnswer& answer) { return answer.reply >= ServedAnswer::kStarted; }
+
+// The server was killed before it answered. Its child is there, or was, and said who it is; or has
+// only its record yet; or there is none that will begin.
+std::optional<int32_t> child_of_dead_server(Group& group, const StartRequest& request) {
+#if MPC_PLANT_FAULT == 6
+  return std::nullopt;
+#endif
+  ParticipantWord reserved = ParticipantWord::make(
+      request.record.generation(), ParticipantState::kReserved, request.starter.word);
+  sweep(group, request.record, reserved);
+  Participant& record = group.participant(request.record.index());
+  ParticipantWord now{record.state.load()};
+  bool live = now.generation() == request.record.generation() &&
+              now.state() == ParticipantState::kLive;
+  ServedAnswer answer = served_answer_read(group, request.record);
+  if (answer.reply == ServedAnswer::kNone && !live) return std::nullopt;
+  int32_t pid =
+      answer.reply != ServedAnswer::kNone ? answer.value : static_cast<int32_t>(now.by());
+  if (record.identity.load() == 0) {
+    participant_identify(group, request.record, process_identity(pid));
+  }
+  return pid;
+}
+
+// `out_value`: the pid, or an errno.
 Answer wait_for_answer(Group& group, const Server& server, const StartRequest& request,
-                       ServedWords& words) {
+                       int32_t& out_value) {
   Patience patience(group, server);
   for (bool first = true;; first = false) {
-    uint32_t reply = words.reply.load();
-    if (reply == ServedWords::kStarted) return Answer::kStarted;
-    if (reply == ServedWords::kFailed) return Answer::kRefused;
+    ServedAnswer answer = served_answer_read(group, request.record);
+    out_value = answer.value;
+    if (answer.reply == ServedAnswer::kStarted) return Answer::kStarted;
+    if (answer.reply == ServedAnswer::kFailed) return Answer::kRefused;
     bool stopped = !first && patience.over();
     if (!first && (stopped || !server_alive(server))) {
       if (stopped) process_kill(server.pid, server.identity);
-      // Killed after the fork, and before the answer: the child is there, and says who it is.
-      if (words.reply.load() != ServedWords::kNone) continue;
-#if MPC_PLANT_FAULT == 6
-      return Answer::kNoServer;
-#endif
-      ParticipantWord reserved = ParticipantWord::make(
-          request.record.generation(), ParticipantState::kReserved, request.starter.word);
-      sweep(group, request.record, reserved);
-      ParticipantWord record{group.participant(request.record.index()).state.load()};
-      if (record.generation() != request.record.generation() ||
-          record.state() != ParticipantState::kLive) {
-        return Answer::kNoServer;
-      }
-      words.value.store(static_cast<int32_t>(record.by()));
-      participant_identify(group, request.record, process_identity(words.value.load()));
-      return Answer::kStarted;
+      if (is_final(served_answer_read(group, request.record))) continue;
+      std::optional<int32_t> child = child_of_dead_server(group, request);
+      out_value = child.value_or(0);
+      return child ? Answer::kStarted : Answer::kNoServer;
     }
-    futex_wait(words.reply.address(), ServedWords::kNone, kTick);
+    served_answer_wait(group, request.record, answer, kTick);
   }
 }
 
@@ -173,9 +190,6 @@ Result<Started> launch_server(Group& group, const StartRequest& request) {
   }
   Result<uint64_t> offset = start_message_write(group, request, has_function ? &function : nullptr);
   if (!offset) return offset.error();
-  Result<const StartMessage*> message = start_message_at(group, *offset);
-  if (!message) return message.error();
-  ServedWords& words = (*message)->served_words();
 
   // Before the tie, which the child can make itself where no descriptor is left.
   Fd socket_fd(with_spare([] { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }));
@@ -205,15 +219,16 @@ Result<Started> launch_server(Group& group, const StartRequest& request) {
     server_avoid(server);
     return Started{};  // pid 0: no server any more
   }
-  switch (wait_for_answer(group, server, request, words)) {
+  int32_t value = 0;
+  switch (wait_for_answer(group, server, request, value)) {
     case Answer::kNoServer:
       return Started{};
     case Answer::kRefused:
-      return system_failure("fork in the fork server", words.value.load());
+      return system_failure("fork in the fork server", value);
     case Answer::kStarted:
       break;
   }
-  return Started{words.value.load(), *offset};
+  return Started{value, *offset};
 }
 
 }  // namespace mpc

@@ -23,6 +23,7 @@
 #include "os/identity.hpp"
 #include "process/children.hpp"
 #include "process/first_process.hpp"
+#include "process/served_record.hpp"
 #include "process/server_link.hpp"
 #include "process/start_message.hpp"
 #include "process/usage.hpp"
@@ -242,13 +243,16 @@ void Process::note_end(int exit_code) {
   participant_release(group_, record_);
 }
 
-// Why a fresh image could not begin: from its message, which goes with the child's record.
+// Why a fresh image could not begin: from its message, which goes with the child's record. Where
+// another has swept that already, the text is lost, and what was read is somebody else's.
 void Process::note_report() {
   Result<const StartMessage*> message = start_message_at(group_, message_);
   if (!message) return;
   std::string_view text = (*message)->text((*message)->report);
-  text = text.substr(0, text.find('\0'));
-  why_not_begun_ = text;
+  std::string copy(text.substr(0, text.find('\0')));
+  ParticipantWord now{group_.participant(record_.index()).state.load()};
+  bool there = now.generation() == record_.generation() && now.state() == ParticipantState::kLive;
+  if (there) why_not_begun_ = std::move(copy);
 }
 
 // Not where the end is noticed, with the lock held: whom the line is handed to may call the
@@ -343,9 +347,8 @@ bool Process::reap_served(HeldPidfd& pidfd) {
       return true;
     }
   }
-  if (Result<const StartMessage*> message = start_message_at(group_, message_)) {
-    memcpy(&usage_, (*message)->text((*message)->usage).data(), sizeof usage_);
-  }
+  usage_ = served_usage_read(group_, record_);
+  usage_.core_dumped = WIFSIGNALED(status) && WCOREDUMP(status) ? 1 : 0;
   note_end(WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
   return true;
 }

@@ -18,6 +18,7 @@
 #include "process/child.hpp"
 #include "process/function_name.hpp"
 #include "process/packed_function.hpp"
+#include "process/served_record.hpp"
 
 namespace mpc {
 namespace {
@@ -88,9 +89,12 @@ MPC_CHILD_CODE void ServedChild::run(ServerRequest& request, Passed& passed) noe
 }
 
 MPC_CHILD_CODE void ServedChild::begin(const ServerRequest& request, Passed& passed) {
-  raw_syscall(SYS_prctl, PR_SET_NAME, reinterpret_cast<long>(self_.name.c_str()));
   int tie = put_in_place(request, passed);
+  // From here on the message is this process's; before, it may be somebody else's memory.
   if (!become_child(group_, Owner{request.record}, Owner{request.starter})) give_up();
+  served_answer(group_, Owner{request.record},
+                {ServedAnswer::kBegun, static_cast<int32_t>(raw_syscall(SYS_getpid))});
+  raw_syscall(SYS_prctl, PR_SET_NAME, reinterpret_cast<long>(self_.name.c_str()));
   if (message_->detach == 0) {
     const auto* lifeline =
         reinterpret_cast<const LifelineAddress*>(message_->text(message_->lifeline).data());

@@ -20,7 +20,7 @@
 // and end the other one.
 //
 // A request is one datagram: a ServerRequest, with the descriptors that the child is to have. Its
-// answer is in the child's message (ServedWords), in group memory. The socket's name is abstract,
+// answer is in the child's record (served_record.hpp). The socket's name is abstract,
 // so anybody may send; the server heeds none but processes of its own user (SCM_CREDENTIALS, from
 // the kernel) that know the key, which is in group memory alone.
 //

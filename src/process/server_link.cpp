@@ -2,6 +2,7 @@
 #include "process/server_link.hpp"
 
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include "group/space.hpp"
 #include "os/futex.hpp"
 #include "os/identity.hpp"
+#include "os/proc_tree.hpp"
 #include "process/children.hpp"
 #include "process/credentials.hpp"
 #include "process/first_process.hpp"
@@ -33,6 +35,8 @@ namespace {
 constexpr int64_t kTick = 100000000;
 // For a server that is not asked to preload anything.
 constexpr int64_t kBirthTime = int64_t{10} * 1000000000;
+constexpr int64_t kStoppedTooLong = 1000000000;
+constexpr int kServersToTry = 5;
 
 // The server that was asked last for an image, and what for.
 struct Link {
@@ -106,6 +110,23 @@ struct Made {
   std::optional<Server> server;
   std::string failure;    // why there is none, or why the preload was not done
   bool unusable = false;  // there is none because of the preload
+  bool again = false;     // there is none because somebody killed it, or stopped it
+};
+
+// Tells of a process that gets on no more because it is stopped, and may never go on.
+class Stopped {
+ public:
+  bool for_too_long(int32_t pid) {
+    if (!proc_is_ours() || !is_stopped(pid)) {
+      until_ = Deadline::after(MPC_FOREVER);
+    } else if (until_.never()) {
+      until_ = Deadline::after(kStoppedTooLong);
+    }
+    return until_.past();
+  }
+
+ private:
+  Deadline until_ = Deadline::after(MPC_FOREVER);
 };
 
 // Memory of this process for the time in which a server comes to be.
@@ -143,6 +164,7 @@ Made not_made(const ServerBirth& birth, const char* what) {
   Made made;
   made.unusable = birth.doing[0] != '\0';
   made.failure = what;
+  made.again = !made.unusable;
   if (made.unusable) made.failure += std::string(" while it was ") + birth.doing;
   return made;
 }
@@ -151,14 +173,21 @@ Made not_made(const ServerBirth& birth, const char* what) {
 // nothing.
 Made wait_for_birth(Group& group, ServerBirth& birth, int64_t time) {
   Deadline patience = Deadline::after(time);
+  Stopped stopped;
   while (birth.state.load() == ServerBirth::kStarting) {
     bool alive = process_life(birth.pid, birth.identity) == Life::kAlive;
     if (birth.state.load() != ServerBirth::kStarting) break;
     if (!alive) return not_made(birth, "the fork server ended");
+    if (stopped.for_too_long(birth.pid)) {
+      process_kill(birth.pid, birth.identity);
+      return not_made(birth, "the fork server was stopped");
+    }
     int64_t left = patience.left(kTick);
     if (left == 0) {
       process_kill(birth.pid, birth.identity);
-      return not_made(birth, "the fork server was not ready in time and was ended");
+      Made late = not_made(birth, "the fork server was not ready in time and was ended");
+      late.again = false;
+      return late;
     }
     futex_wait(birth.state.address(), ServerBirth::kStarting, left);
   }
@@ -170,13 +199,32 @@ Made wait_for_birth(Group& group, ServerBirth& birth, int64_t time) {
     process_kill(birth.pid, birth.identity);
   } else {
     made.server = server_of(group, Owner{birth.record}, birth.control);
-    if (!made.server) made.failure = "the fork server ended as soon as it was ready";
+    made.again = !made.server;
+    if (made.again) made.failure = "the fork server ended as soon as it was ready";
   }
   return made;
 }
 
-Result<Made> make_server(Group& group, const Image& image, const std::string& purpose,
-                         const Preload& preload) {
+// The exit code of the process whose child the server is, and why it could not begin.
+Result<int> run_intermediate(Group& group, ProcessPlan plan, std::string& why) {
+  auto intermediate = std::make_shared<Process>(group, std::move(plan));
+  if (Result<void> started = intermediate->start(); !started) return started.error();
+  Stopped stopped;
+  for (;;) {
+    Result<bool> ended = intermediate->join(Deadline::after(kTick));
+    if (!ended) return ended.error();
+    if (*ended) {
+      why = intermediate->take_why_not_begun();
+      return intermediate->exit_code();
+    }
+    if (stopped.for_too_long(intermediate->started_pid())) {
+      (void)intermediate->send_signal(SIGKILL);
+    }
+  }
+}
+
+Result<Made> make_server_once(Group& group, const Image& image, const std::string& purpose,
+                              const Preload& preload) {
   Result<BirthRoom> room = BirthRoom::make(group);
   if (!room) return room.error();
   Result<LifelineAddress> lifeline = lifeline_of_this_process(group);
@@ -194,16 +242,24 @@ Result<Made> make_server(Group& group, const Image& image, const std::string& pu
   plan.unnumbered = true;
   plan.task = server_task(start);
   plan.image = image;
-  auto intermediate = std::make_shared<Process>(group, std::move(plan));
-  if (Result<void> started = intermediate->start(); !started) return started.error();
-  (void)intermediate->join(Deadline::after(MPC_FOREVER));
-  Result<int> code = intermediate->exit_code();
-  if (!code || *code != 0) {
-    std::string why = intermediate->take_why_not_begun();
+  std::string why;
+  Result<int> code = run_intermediate(group, std::move(plan), why);
+  if (!code) return code.error();
+  // Killed before it had noted the server: then that one ends by itself.
+  if ((**room).pid == 0 && *code < 0) return not_made(**room, "the fork server was killed");
+  if ((**room).pid == 0) {
     return failure(MPC_ESYSTEM, "the fork server could not be started: %s",
                    why.empty() ? "it ended" : why.c_str());
   }
   return wait_for_birth(group, **room, preload.empty() ? kBirthTime : preload.timeout_ns);
+}
+
+Result<Made> make_server(Group& group, const Image& image, const std::string& purpose,
+                         const Preload& preload) {
+  for (int attempt = 1;; ++attempt) {
+    Result<Made> made = make_server_once(group, image, purpose, preload);
+    if (!made || !made->again || attempt == kServersToTry) return made;
+  }
 }
 
 // A server that is ready. Where the preload makes that impossible and its errors are no reason not

@@ -83,8 +83,6 @@ Result<uint64_t> start_message_write(Group& group, const StartRequest& request,
   pieces.add(message.first, &request.child.first, sizeof request.child.first);
   std::string preload = preload_chosen();
   add_text(message.preload, preload);
-  pieces.add(message.served, nullptr, sizeof(ServedWords));
-  pieces.add(message.usage, nullptr, sizeof(mpc_process_usage));
   pieces.add(message.report, nullptr, kReportRoom);
   message.size = pieces.end();
 
@@ -92,8 +90,6 @@ Result<uint64_t> start_message_write(Group& group, const StartRequest& request,
   if (!offset) return offset;
   char* block = group.at(*offset);
   memcpy(block, &message, sizeof message);
-  memset(block + message.served.offset, 0, message.served.size);
-  memset(block + message.usage.offset, 0, message.usage.size);
   memset(block + message.report.offset, 0, message.report.size);
   pieces.copy_to(block);
   space_hand_over(group, *offset, request.record);
@@ -103,8 +99,15 @@ Result<uint64_t> start_message_write(Group& group, const StartRequest& request,
 Result<const StartMessage*> start_message_at(const Group& group, uint64_t offset) {
   uint64_t room = space_room(group, offset);
   const auto* message = reinterpret_cast<const StartMessage*>(group.at(offset));
+  auto fits = [&](const StartPiece& piece) {
+    return piece.offset <= message->size && piece.size <= message->size - piece.offset;
+  };
   if (room < sizeof(StartMessage) || message->version != kStartMessageVersion ||
-      message->size > room) {
+      message->size > room || !fits(message->name) || !fits(message->path) ||
+      !fits(message->parent_name) || !fits(message->function) || !fits(message->argument) ||
+      !fits(message->refs) || !fits(message->setup) || !fits(message->creator) ||
+      !fits(message->lifeline) || !fits(message->first) || !fits(message->preload) ||
+      !fits(message->report)) {
     return failure(MPC_EINTERNAL, "the message to a child is not one that this library writes");
   }
   return message;

@@ -23,13 +23,6 @@ struct StartPiece {
   uint64_t size = 0;
 };
 
-// What a fork server answers.
-struct ServedWords {
-  enum Reply : uint32_t { kNone, kStarted, kFailed };
-  Word<uint32_t> reply;  // a futex
-  Word<int32_t> value;   // the pid, or an errno
-};
-
 struct StartMessage {
   uint32_t version = kStartMessageVersion;
   uint32_t ignore_sigint = 0;
@@ -52,16 +45,10 @@ struct StartMessage {
   StartPiece lifeline;  // LifelineAddress of the starter
   StartPiece first;     // FirstProcess; without an owner where the child is the first of a tree
   StartPiece preload;   // preload_pack() of what the starter has chosen for fork servers
-  StartPiece served;    // ServedWords
-  StartPiece usage;     // mpc_process_usage, by the server that reaped it
   StartPiece report;    // room for why the child could not begin
 
   std::string_view text(const StartPiece& piece) const {
     return {reinterpret_cast<const char*>(this) + piece.offset, piece.size};
-  }
-  ServedWords& served_words() const {
-    return *reinterpret_cast<ServedWords*>(const_cast<char*>(reinterpret_cast<const char*>(this)) +
-                                           served.offset);
   }
 };
 

@@ -30,10 +30,10 @@
 #include "process/creator_state.hpp"
 #include "process/preload_run.hpp"
 #include "process/served_child.hpp"
+#include "process/served_record.hpp"
 #include "process/server_control.hpp"
 #include "process/server_registry.hpp"
 #include "process/start_message.hpp"
-#include "process/usage.hpp"
 
 namespace mpc {
 namespace {
@@ -136,11 +136,8 @@ class Supervisor {
     for (pid_t pid = 0; (pid = wait4(-1, &status, WNOHANG, &used)) > 0;) {
       auto child = children_.find(pid);
       if (child == children_.end()) continue;
-      // In the child's message, which is there until who started it sweeps its record.
-      mpc_process_usage usage = usage_of(used, WIFSIGNALED(status) && WCOREDUMP(status));
-      memcpy(const_cast<char*>(child->second.message->text(child->second.message->usage).data()),
-             &usage, sizeof usage);
-      end_record_write(group_, child->second.record, status);
+      served_usage_write(group_, child->second, used);
+      end_record_write(group_, child->second, status);
       children_.erase(child);
     }
   }
@@ -156,7 +153,7 @@ class Supervisor {
     Result<const StartMessage*> found = start_message_at(group_, request.message);
     if (!found) return true;
     if (received == Received::kCut) {
-      answer((*found)->served_words(), ServedWords::kFailed, EMFILE);
+      served_answer(group_, Owner{request.record}, {ServedAnswer::kFailed, EMFILE});
       return true;
     }
     start(**found, request, passed);
@@ -213,18 +210,16 @@ class Supervisor {
     return difference == 0;
   }
 
-  static void answer(ServedWords& words, ServedWords::Reply reply, int32_t value) {
-    words.value.store(value);
-    words.reply.store(reply);
-    futex_wake(words.reply.address(), 1);
-  }
-
   // Not inlined: the child runs in here.
   [[gnu::noinline]] MPC_CHILD_CODE void start(const StartMessage& message, ServerRequest& request,
                                               Passed& passed) {
-    ServedWords& words = message.served_words();
     Owner record{request.record};
     child_.prepare(message, request);
+    // Given up meanwhile: what was prepared may be of somebody else's memory.
+    if (!participant_waits(group_, record)) {
+      child_.forget_key();
+      return;
+    }
     pid_t pid = fork();
     if (pid == 0) {
       raw_syscall(SYS_close, requests_.get());
@@ -233,14 +228,14 @@ class Supervisor {
     }
     child_.forget_key();
     if (pid < 0) {
-      answer(words, ServedWords::kFailed, errno);
+      served_answer(group_, record, {ServedAnswer::kFailed, errno});
       return;
     }
-    children_[pid] = Child{record, &message};
+    children_[pid] = record;
     if (request.process_group != 0) setpgid(pid, pid);
     // Its identity is known before it can be reaped, and so its pid before it can be another's.
     participant_identify(group_, record, process_identity(pid));
-    answer(words, ServedWords::kStarted, pid);
+    served_answer(group_, record, {ServedAnswer::kStarted, pid});
   }
 
   Group& group_;
@@ -248,11 +243,7 @@ class Supervisor {
   Fd requests_;
   Fd deaths_;
   ServedChild child_;  // the next one; in a child itself
-  struct Child {
-    Owner record;
-    const StartMessage* message = nullptr;
-  };
-  std::unordered_map<pid_t, Child> children_;
+  std::unordered_map<pid_t, Owner> children_;  // and their records
 };
 
 void say(char* room, size_t size, const std::string& text) {
@@ -306,6 +297,17 @@ ServerControl& make_control(Group& group, ServerBirth& birth, const ServerStart&
   return *control;
 }
 
+// True once the intermediate process has noted who the server is.
+bool is_noted(int gate) {
+  Fd waiting(gate);
+  char byte;
+  ssize_t n;
+  do {
+    n = read(waiting.get(), &byte, 1);
+  } while (n < 0 && errno == EINTR);
+  return n == 1;
+}
+
 // In the child of the intermediate process.
 [[noreturn]] void run_server(const ServerStart& start) {
   Result<Group*> joined = current_group();
@@ -352,19 +354,28 @@ bool start_unpack(std::string_view bytes, ServerStart& start) {
   return reader.done();
 }
 
+// The server waits until it is noted, and ends where this process is killed before. So one of which
+// nobody knows never writes into the birth's memory, which may be something else's by then.
 int start_server(const void* argument, size_t size, const mpc_ref*, size_t) {
   ServerStart start;
   Group* group = group_if_any();
-  if (group == nullptr || !start_unpack({static_cast<const char*>(argument), size}, start))
+  if (group == nullptr || !start_unpack({static_cast<const char*>(argument), size}, start)) {
     return 1;
+  }
+  int gate[2];
+  if (pipe2(gate, O_CLOEXEC) != 0) return 1;
   pid_t pid = fork();
-  if (pid == 0) run_server(start);
   if (pid < 0) return 1;
+  if (pid == 0) {
+    close(gate[1]);
+    if (!is_noted(gate[0])) _exit(1);
+    run_server(start);
+  }
   // Not reaped yet, so that this is its pid and no other's.
   auto& birth = *reinterpret_cast<ServerBirth*>(group->at(start.birth));
-  birth.pid = pid;
   birth.identity = process_identity(pid);
-  return 0;
+  birth.pid = pid;
+  return write(gate[1], "", 1) == 1 ? 0 : 1;
 }
 
 }  // namespace
