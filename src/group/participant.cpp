@@ -188,8 +188,8 @@ bool participant_dead(const Group& group, uint32_t index, ParticipantWord now) {
 void end_record_write(Group& group, Owner child, int wait_status) {
   Word<uint64_t>& end = group.participant(child.index()).end;
   uint64_t known = uint64_t{1} << 31;
-  uint64_t value = (uint64_t{child.generation()} << 32) | known |
-                   static_cast<uint32_t>(wait_status & 0xffff);
+  uint64_t value =
+      (uint64_t{child.generation()} << 32) | known | static_cast<uint32_t>(wait_status & 0xffff);
   for (;;) {
     uint64_t now = end.load();
     if (now >> 32 > child.generation()) return;

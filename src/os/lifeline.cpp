@@ -206,6 +206,8 @@ void lifeline_end() {
 // Past the C library where it can be: its code is on pages that are not in a fresh child yet.
 MPC_CHILD_CODE bool lifeline_tie(const Tie& parent, int32_t parent_pid) {
   Fd fd(parent.lent);
+  // It is this process's life from now on, and nothing to be lent to its own children.
+  keeper.connection = -1;
   if (!fd && connect_to(parent.lifeline, fd) == Connected::kNobodyListens) return false;
   return lifeline_tie_image(fd.release(), parent_pid);  // open for as long as this process lives
 }

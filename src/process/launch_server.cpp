@@ -144,12 +144,11 @@ std::optional<int32_t> child_of_dead_server(Group& group, const StartRequest& re
   sweep(group, request.record, reserved);
   Participant& record = group.participant(request.record.index());
   ParticipantWord now{record.state.load()};
-  bool live = now.generation() == request.record.generation() &&
-              now.state() == ParticipantState::kLive;
+  bool live =
+      now.generation() == request.record.generation() && now.state() == ParticipantState::kLive;
   ServedAnswer answer = served_answer_read(group, request.record);
   if (answer.reply == ServedAnswer::kNone && !live) return std::nullopt;
-  int32_t pid =
-      answer.reply != ServedAnswer::kNone ? answer.value : static_cast<int32_t>(now.by());
+  int32_t pid = answer.reply != ServedAnswer::kNone ? answer.value : static_cast<int32_t>(now.by());
   if (record.identity.load() == 0) {
     participant_identify(group, request.record, process_identity(pid));
   }

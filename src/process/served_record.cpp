@@ -28,12 +28,9 @@ uint64_t microseconds(const timeval& time) {
 }
 
 Figures figures_of(const rusage& used) {
-  return {microseconds(used.ru_utime),
-          microseconds(used.ru_stime),
-          static_cast<uint64_t>(used.ru_maxrss),
-          static_cast<uint64_t>(used.ru_minflt),
-          static_cast<uint64_t>(used.ru_majflt),
-          static_cast<uint64_t>(used.ru_nvcsw),
+  return {microseconds(used.ru_utime),           microseconds(used.ru_stime),
+          static_cast<uint64_t>(used.ru_maxrss), static_cast<uint64_t>(used.ru_minflt),
+          static_cast<uint64_t>(used.ru_majflt), static_cast<uint64_t>(used.ru_nvcsw),
           static_cast<uint64_t>(used.ru_nivcsw)};
 }
 
@@ -70,8 +67,8 @@ void served_usage_write(Group& group, Owner child, const rusage& used) {
   Figures figures = figures_of(used);
   static_assert(std::size(decltype(Participant::figures){}) == Figures().size());
   for (size_t i = 0; i < figures.size(); ++i) {
-    uint64_t value = (uint64_t{child.generation()} << kFigureBits) |
-                     std::min(figures[i], kFigureMask);
+    uint64_t value =
+        (uint64_t{child.generation()} << kFigureBits) | std::min(figures[i], kFigureMask);
     for (;;) {
       uint64_t now = record.figures[i].load();
       if (now >> kFigureBits > child.generation() || record.figures[i].cas(now, value)) break;

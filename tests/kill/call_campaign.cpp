@@ -27,6 +27,7 @@
 #include "call_victims.hpp"
 #include "census.hpp"
 #include "fault.hpp"
+#include "starts.hpp"
 
 namespace kill_tests {
 namespace {
@@ -40,12 +41,6 @@ constexpr double kPatience = 15000;  // milliseconds; less than that of who watc
 // for each place; and a fresh image comes up in the same way in each work.
 constexpr uint32_t kSupervisorStalls = 4;
 constexpr uint32_t kMostStops = 100;
-
-double now_ms() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
-}
 
 class CallCampaign {
  public:
@@ -115,8 +110,7 @@ void CallCampaign::wait_for_all(CallTracer& tracer) {
   double began = now_ms();
   for (tracer.pump(); tracer.anybody_left(); tracer.pump()) {
     if (now_ms() - began > kPatience) fault("a descendant outlives the parent");
-    timespec tick{0, 100000};
-    nanosleep(&tick, nullptr);
+    nap_ms(0.1);
   }
 }
 
@@ -137,8 +131,8 @@ void CallCampaign::expect_told(const VictimWork& work, const Moment& moment,
   int code = told_->exit_code;
   bool expected = code == work.exit_code;
   if (tracer.struck() != 0 && moment.strike == Strike::kKill && moment.role == Role::kChild) {
-    expected = code == -SIGKILL || (code == -SIGTERM && work.exit_code == -SIGTERM) ||
-               work.exit_code == 0;
+    expected =
+        code == -SIGKILL || (code == -SIGTERM && work.exit_code == -SIGTERM) || work.exit_code == 0;
   }
   // How a signal ended a child knows only who reaps it, and the supervisor cannot tell any more.
   if (moment.role == Role::kServer && work.exit_code < 0) {
@@ -219,8 +213,7 @@ void CallCampaign::run_role(const VictimWork& work, Role role) {
   }
   printf("  %-10s %-10s %-10s %4u stops: %4u kills, %4u stalls, %u missed\n",
          mpc_start_method_name(method_), work.name, role_name(role), stops,
-         tally_.kills - before.kills, tally_.stalls - before.stalls,
-         tally_.missed - before.missed);
+         tally_.kills - before.kills, tally_.stalls - before.stalls, tally_.missed - before.missed);
   fflush(stdout);
 }
 
@@ -229,14 +222,15 @@ void CallCampaign::print_orphans() {
   std::sort(orphans_.begin(), orphans_.end());
   double median = orphans_[orphans_.size() / 2];
   double worst = orphans_.back();
-  printf("  parent killed to last descendant gone, %zu times: median %.2f ms, worst %.2f ms "
-         "(at most %.0f ms: %s)\n",
-         orphans_.size(), median, worst, kOrphanBar, worst <= kOrphanBar ? "met" : "missed");
+  printf(
+      "  parent killed to last descendant gone, %zu times: median %.2f ms, worst %.2f ms "
+      "(at most %.0f ms: %s)\n",
+      orphans_.size(), median, worst, kOrphanBar, worst <= kOrphanBar ? "met" : "missed");
 }
 
 Tally CallCampaign::run() {
-  void* page = mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                    0);
+  void* page =
+      mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) fault("no memory for what a victim tells");
   told_ = static_cast<Told*>(page);
   orphans_.reserve(10000);

@@ -6,10 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cstring>
-
-#include "fault.hpp"
+#include "call_tracer.hpp"
 #include "operation.hpp"
+#include "starts.hpp"
 
 namespace kill_tests {
 namespace {
@@ -125,17 +124,6 @@ void live_exit(mpc_start_method method, const mpc_ref& shared, Told& told) {
 
 }  // namespace
 
-std::vector<mpc_start_method> start_methods() {
-  return {MPC_START_FORK, MPC_START_SPAWN, MPC_START_FORKSERVER};
-}
-
-mpc_start_method start_method_named(const char* name) {
-  for (mpc_start_method method : start_methods()) {
-    if (strcmp(mpc_start_method_name(method), name) == 0) return method;
-  }
-  return MPC_START_DEFAULT;
-}
-
 const std::vector<VictimWork>& victim_works() {
   static const std::vector<VictimWork> works = {
       {"start", live_start, 1, -SIGKILL},
@@ -144,28 +132,6 @@ const std::vector<VictimWork>& victim_works() {
       {"exit", live_exit, 2, 0},
   };
   return works;
-}
-
-void start_and_join(mpc_start_method method, uint32_t times) {
-  mpc_block* block;
-  mpc_ref ref;
-  expect_ok(mpc_block_create(1000, &block), "mpc_block_create");
-  expect_ok(mpc_block_ref(block, &ref), "mpc_block_ref");
-  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
-  options.start_method = method;
-  options.refs = &ref;
-  options.ref_count = 1;
-  for (uint32_t i = 0; i < times; ++i) {
-    mpc_process* process;
-    int exit_code = 0;
-    expect_ok(mpc_process_create(work, &options, &process), "mpc_process_create");
-    expect_ok(mpc_process_start(process), "mpc_process_start");
-    expect_ok(mpc_process_join(process, MPC_FOREVER), "mpc_process_join");
-    expect_ok(mpc_process_exit_code(process, &exit_code), "mpc_process_exit_code");
-    if (exit_code != kReturned) fault("a survivor's child ended with %d", exit_code);
-    expect_ok(mpc_process_destroy(process), "mpc_process_destroy");
-  }
-  expect_ok(mpc_block_destroy(block), "mpc_block_destroy");
 }
 
 }  // namespace kill_tests

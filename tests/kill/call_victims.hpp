@@ -9,14 +9,7 @@
 
 #include <mpc/mpc.h>
 
-#include "call_tracer.hpp"
-
 namespace kill_tests {
-
-// The start methods that the campaigns run under.
-std::vector<mpc_start_method> start_methods();
-// MPC_START_DEFAULT where there is none of that name.
-mpc_start_method start_method_named(const char* name);
 
 // What a victim tells; in memory that the driver sees too.
 struct Told {
@@ -33,11 +26,6 @@ struct VictimWork {
   int32_t exit_code;  // of its child, where nobody is struck
 };
 const std::vector<VictimWork>& victim_works();
-
-// What survivors do after each moment, and the exit code that a child of the driver's returns.
-void start_and_join(mpc_start_method method, uint32_t times);
-
-inline constexpr int kReturned = 7;
 
 }  // namespace kill_tests
 

@@ -103,8 +103,8 @@ void expect_balance(const Books& before) {
 }
 
 void say(Progress& progress, const char* what, uint32_t calls) {
-  snprintf(progress.doing, sizeof progress.doing, "%s, %s behind system call %u", kName,
-           what, calls);
+  snprintf(progress.doing, sizeof progress.doing, "%s, %s behind system call %u", kName, what,
+           calls);
   ++progress.moves;
 }
 

@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "call_victims.hpp"
 #include "operation.hpp"
+#include "starts.hpp"
 
 namespace kill_tests {
 namespace {
@@ -27,8 +27,9 @@ FamilyBoard* board_of(const mpc_ref& ref) {
 }
 
 int live_detached(const void* argument, size_t, const mpc_ref* refs, size_t) {
-  setpgid(0, 0);
+  // Known before it leaves the family's process group, so that it is never missed.
   board_of(*refs)->detached[static_cast<const Place*>(argument)->member].store(getpid());
+  setpgid(0, 0);
   for (;;) pause();
 }
 

@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,11 +25,11 @@
 
 #include "base/fd.hpp"
 #include "books.hpp"
-#include "call_victims.hpp"
 #include "census.hpp"
 #include "family_tree.hpp"
 #include "fault.hpp"
 #include "operation.hpp"
+#include "starts.hpp"
 
 namespace kill_tests {
 namespace {
@@ -38,18 +37,6 @@ namespace {
 constexpr double kOrphanBar = 100;   // milliseconds
 constexpr double kPatience = 15000;  // also milliseconds
 constexpr uint32_t kRoundsBetweenBooks = 50;
-
-double now_ms() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
-}
-
-void nap_ms(double milliseconds) {
-  auto ns = static_cast<int64_t>(milliseconds * 1e6);
-  timespec nap{ns / 1000000000, ns % 1000000000};
-  nanosleep(&nap, nullptr);
-}
 
 mpc::Fd pidfd_of(pid_t pid) { return mpc::Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
 
@@ -103,6 +90,8 @@ class Rounds {
 
   void run(uint32_t moments);
   void print() const;
+  // Leaves nobody behind.
+  void abandon();
 
  private:
   void begin_family();
@@ -238,10 +227,19 @@ void Rounds::run(uint32_t moments) {
   expect_balance();
 }
 
+void Rounds::abandon() {
+  if (root_ == 0) return;
+  kill(-root_, SIGKILL);
+  for (auto& pid : board_->detached) {
+    if (pid.load() != 0) kill(pid.load(), SIGKILL);
+  }
+}
+
 void Rounds::print() const {
-  printf("%s: %u moments inside a start (%u SIGKILL, %u _exit, %u abort) of %u; %u detached "
-         "processes lived on\n",
-         mpc_start_method_name(method_), inside_, ways_[0], ways_[1], ways_[2], rounds_, detached_);
+  printf(
+      "%s: %u moments inside a start (%u SIGKILL, %u _exit, %u abort) of %u; %u detached "
+      "processes lived on\n",
+      mpc_start_method_name(method_), inside_, ways_[0], ways_[1], ways_[2], rounds_, detached_);
   for (uint32_t generation = 0; generation <= kGenerations; ++generation) {
     std::vector<double> times = last_[generation];
     if (times.empty()) continue;
@@ -277,8 +275,7 @@ int main(int argc, char** argv) {
     rounds.run(moments);
   } catch (const std::exception& caught) {
     printf("caught: %s\n", caught.what());
-    fflush(stdout);
-    kill(0, SIGTERM);
+    rounds.abandon();
     return 1;
   }
   rounds.print();
