@@ -144,6 +144,8 @@ Result<bool> Process::start_once() {
     if (!found) return found.error();
     server = *found;
     request.server = &server;
+    server_pid_ = server.pid;
+    server_identity_ = server.identity;
   }
   Result<Starting> starting = Starting::begin(group_);
   if (!starting) return starting.error();
@@ -333,10 +335,14 @@ bool Process::reap_served(HeldPidfd& pidfd) {
     }
     // It has ended: what is left is the server's to say, which is about to.
     Deadline patience = Deadline::after(kServerSays);
-    do {
+    for (bool waiting = true; waiting && status < 0;) {
+      end_record_wait(group_, record_, patience.left(kShortestSleep));
       status = end_record_read(group_, record_);
-      if (status < 0) end_record_wait(group_, record_, patience.left(kShortestSleep));
-    } while (status < 0 && patience.left(kShortestSleep) > 0);
+      if (status >= 0) break;
+      waiting = !patience.past() && process_life(server_pid_, server_identity_) == Life::kAlive;
+      // What it wrote before it died counts.
+      status = end_record_read(group_, record_);
+    }
     if (status < 0) {
       int exit_code = fd >= 0 ? pidfd_exit_code(fd) : kNoExitCode;
       if (exit_code == kNoExitCode) {

@@ -110,6 +110,8 @@ class Process {
   uint64_t message_ = 0;  // offset; 0: none
   int exit_code_ = 0;
   bool served_ = false;        // a fork server's child
+  int32_t server_pid_ = 0;
+  uint64_t server_identity_ = 0;
   std::string why_not_begun_;  // not said yet
   std::string warning_;        // of a server that was made for it; not said yet
   mpc_process_usage usage_ = MPC_PROCESS_USAGE_INIT;

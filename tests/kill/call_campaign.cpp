@@ -37,9 +37,10 @@ constexpr uint32_t kStartsAfterEach = 3;
 constexpr double kOrphanBar = 100;  // milliseconds
 constexpr int kUnknownExit = 255;
 constexpr double kPatience = 15000;  // milliseconds; less than that of who watches this one
-// In the short form. A stopped supervisor is waited for before another is made, which takes seconds
-// for each place; and a fresh image comes up in the same way in each work.
+// A stopped supervisor is waited for before another is made, which takes seconds for each place;
+// and a fresh image comes up in the same way in each work.
 constexpr uint32_t kSupervisorStalls = 4;
+constexpr uint32_t kSupervisorStallsLong = 16;
 constexpr uint32_t kMostStops = 100;
 
 class CallCampaign {
@@ -207,7 +208,8 @@ void CallCampaign::run_role(const VictimWork& work, Role role) {
   // Before a call and behind it are the same to one who is stopped.
   uint32_t calls = stops / 2;
   bool slow = role == Role::kServer || role == Role::kMaker;
-  uint32_t stalls = thorough_ ? calls : std::min(calls, slow ? kSupervisorStalls : kMostStops / 2);
+  uint32_t stalls = thorough_ ? calls : std::min(calls, kMostStops / 2);
+  if (slow) stalls = std::min(calls, thorough_ ? kSupervisorStallsLong : kSupervisorStalls);
   for (uint32_t i = 0; i < stalls; ++i) {
     strike_at(work, Moment{role, 2 * (i * calls / stalls) + 1, Strike::kStop});
   }
