@@ -26,6 +26,7 @@
 #include "group/space.hpp"
 #include "os/futex.hpp"
 #include "os/identity.hpp"
+#include "os/null_device.hpp"
 #include "os/raw_syscall.hpp"
 #include "process/creator_state.hpp"
 #include "process/preload_run.hpp"
@@ -323,6 +324,9 @@ bool is_noted(int gate) {
   // Kept for good: a child comes out of it with what it has open.
   auto* server = new Supervisor(group, control);
   if (Result<void> opened = server->open(); !opened) give_up(birth, opened.error().message);
+  // Whoever had it made may be gone long before it, and what these lead to is read to its end.
+  // Children get their creators'.
+  for (int number : {STDOUT_FILENO, STDERR_FILENO}) null_device_put(number);
   birth.record = group.self.word;
   server_publish(group, birth.control);
   tell(birth, ServerBirth::kReady);

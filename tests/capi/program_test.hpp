@@ -32,6 +32,7 @@ class ProgramStartTest : public testing::Test {
   void SetUp() override {
     // What the first start takes for good is not counted.
     ASSERT_EQ(run("true"), (Said{0, ""}));
+    make_fork_server();
     machine_ = MachineState::now();
     stats_ = swept_stats();
   }

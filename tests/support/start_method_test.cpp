@@ -28,9 +28,20 @@ Ended run_program_under(mpc_start_method method, const char* name, const Argumen
   return run_program("under_start_method", all);
 }
 
+void make_fork_server() {
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.start_method = MPC_START_FORKSERVER;
+  mpc_process* process = nullptr;
+  ASSERT_EQ(mpc_process_create(nullptr, &options, &process), MPC_OK) << last_message();
+  ASSERT_EQ(mpc_process_start(process), MPC_OK) << last_message();
+  EXPECT_EQ(exit_code_of(process), 0);
+  EXPECT_EQ(mpc_process_destroy(process), MPC_OK);
+}
+
 void StartMethodTest::SetUp() {
   // What the first use takes for good is not counted: the group's memory, and what starts need.
   ASSERT_EQ(exit_code_of(start(nullptr)), 0);
+  make_fork_server();
   machine_ = MachineState::now();
   stats_ = swept_stats();
 }

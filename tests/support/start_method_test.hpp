@@ -70,6 +70,9 @@ class ProgramTest : public testing::TestWithParam<mpc_start_method> {
   }
 };
 
+// The fork server of this tree of processes, which stays for good, whoever in it needs one first.
+void make_fork_server();
+
 int32_t pid_of(mpc_process* process);
 // Joins; the exit code.
 int exit_code_of(mpc_process* process);
