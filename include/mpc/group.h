@@ -152,8 +152,8 @@ MPC_API mpc_status mpc_group_unlisten(void);
  * It must not belong to a group yet, so this comes before all other calls but the configuration,
  * which does not apply. From then on it is a participant like any other: it attaches what refs it
  * is told, which are plain bytes (in a file, a pipe, an argument), starts children of its own, and
- * leaves by mpc_group_leave(). It has no parent, an authkey of its own, and lives on when the others
- * end; so does the memory. What it leaves when it is killed, others sweep.
+ * leaves by mpc_group_leave(). It has no parent, an authkey of its own, and lives on when the
+ * others end; so does the memory. What it leaves when it is killed, others sweep.
  *
  * @param path        As given to mpc_group_listen().
  * @param timeout_ns  For the answer of who listens; nobody is waited for who does not listen yet.

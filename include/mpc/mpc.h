@@ -5,8 +5,9 @@
  *
  * Start with mpc_pool_map() (mpc/pool.h): it shares the items of an array out among worker
  * processes and reads like qsort(). mpc/process.h starts single processes, mpc/program.h is for
- * executables that are started as such, and mpc/current.h is what a process knows of itself; mpc/group.h and mpc/block.h are the memory that they share.
- * mpc/base.h has the rules that hold for every call, mpc/error.h the status codes.
+ * executables that are started as such, and mpc/current.h is what a process knows of itself;
+ * mpc/group.h and mpc/block.h are the memory that they share. mpc/base.h has the rules that hold
+ * for every call, mpc/error.h the status codes.
  *
  * What sets it apart from fork() and a pipe: any of the processes may be killed at any instruction,
  * and the others neither hang nor find anything broken. The work in the dead one's hands is

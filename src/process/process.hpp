@@ -109,7 +109,7 @@ class Process {
   int32_t pid_ = 0;
   uint64_t message_ = 0;  // offset; 0: none
   int exit_code_ = 0;
-  bool served_ = false;        // a fork server's child
+  bool served_ = false;  // a fork server's child
   int32_t server_pid_ = 0;
   uint64_t server_identity_ = 0;
   std::string why_not_begun_;  // not said yet

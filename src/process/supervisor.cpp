@@ -243,7 +243,7 @@ class Supervisor {
   ServerControl& control_;
   Fd requests_;
   Fd deaths_;
-  ServedChild child_;  // the next one; in a child itself
+  ServedChild child_;                          // the next one; in a child itself
   std::unordered_map<pid_t, Owner> children_;  // and their records
 };
 

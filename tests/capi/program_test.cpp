@@ -71,7 +71,9 @@ TEST_F(ProgramStartTest, StartsFunctionsUnderEveryMethod) {
   EXPECT_EQ(run(kJoining, {"start_under_every_method"}), (Said{5, ""}));
 }
 
-TEST_F(ProgramStartTest, StartsPrograms) { EXPECT_EQ(run(kJoining, {"start_program"}), (Said{17, ""})); }
+TEST_F(ProgramStartTest, StartsPrograms) {
+  EXPECT_EQ(run(kJoining, {"start_program"}), (Said{17, ""}));
+}
 
 TEST_F(ProgramStartTest, P18LooksAfterItsChildrenWhenItReturns) {
   EXPECT_EQ(run(kJoining, {"leave_in_order"}), (Said{21, "atexit first last "}));
