@@ -240,6 +240,7 @@ void bind_for_children() {
   int cancel_state;
   pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
   pthread_setcancelstate(cancel_state, nullptr);
+  (void)run_with_thread_exit([](void*) { return 0; }, [](void*) {}, nullptr);
 }
 
 MPC_CHILD_CODE void run_child(Group& group, const StartRequest& request) noexcept {

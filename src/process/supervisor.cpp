@@ -26,7 +26,6 @@
 #include "group/space.hpp"
 #include "os/futex.hpp"
 #include "os/identity.hpp"
-#include "os/null_device.hpp"
 #include "os/raw_syscall.hpp"
 #include "process/creator_state.hpp"
 #include "process/preload_run.hpp"
@@ -309,6 +308,16 @@ bool is_noted(int gate) {
   return n == 1;
 }
 
+// Whoever had it made may be gone long before it, and what its output leads to is read to its end.
+// Children get their creators'. Where these were closed, what is opened next would have their
+// numbers.
+void let_go_of_output() {
+  Fd nothing = above_standard(Fd(open("/dev/null", O_RDWR | O_CLOEXEC)));
+  for (int number : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (nothing) dup2(nothing.get(), number);
+  }
+}
+
 // In the child of the intermediate process.
 [[noreturn]] void run_server(const ServerStart& start) {
   Result<Group*> joined = current_group();
@@ -321,12 +330,10 @@ bool is_noted(int gate) {
   if (!until_born) _exit(1);
   preload(birth, start.preload);
   ServerControl& control = make_control(group, birth, start);
+  let_go_of_output();
   // Kept for good: a child comes out of it with what it has open.
   auto* server = new Supervisor(group, control);
   if (Result<void> opened = server->open(); !opened) give_up(birth, opened.error().message);
-  // Whoever had it made may be gone long before it, and what these lead to is read to its end.
-  // Children get their creators'.
-  for (int number : {STDOUT_FILENO, STDERR_FILENO}) null_device_put(number);
   birth.record = group.self.word;
   server_publish(group, birth.control);
   tell(birth, ServerBirth::kReady);

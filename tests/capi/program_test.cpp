@@ -69,6 +69,9 @@ TEST_F(ProgramStartTest, PassesOnWhatItWasGiven) {
 
 TEST_F(ProgramStartTest, StartsFunctionsUnderEveryMethod) {
   EXPECT_EQ(run(kJoining, {"start_under_every_method"}), (Said{5, ""}));
+  // The fork server of its image stays for this tree.
+  take_stock();
+  EXPECT_EQ(run(kJoining, {"start_under_every_method"}), (Said{5, ""}));
 }
 
 TEST_F(ProgramStartTest, StartsPrograms) {

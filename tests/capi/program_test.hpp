@@ -33,12 +33,17 @@ class ProgramStartTest : public testing::Test {
     // What the first start takes for good is not counted.
     ASSERT_EQ(run("true"), (Said{0, ""}));
     make_fork_server();
-    machine_ = MachineState::now();
-    stats_ = swept_stats();
+    take_stock();
   }
   void TearDown() override {
     expect_group_as_before(stats_);
     expect_nothing_left(machine_);
+  }
+
+  // What there is now is to be there at the end.
+  void take_stock() {
+    machine_ = MachineState::now();
+    stats_ = swept_stats();
   }
 
   static mpc_process* make(const char* path, std::vector<const char*> arguments,

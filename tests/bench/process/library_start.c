@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// library_start METHOD STARTS [MEBIBYTES]: prints the median time, in microseconds, that libmpc
-// takes to create, start, join and destroy a process; with so much memory resident in this one.
+// library_start METHOD STARTS [MEBIBYTES [PROGRAM]]: prints the median time, in microseconds, that
+// libmpc takes to create, start, join and destroy a process; with so much memory resident in this
+// one, and of a program where one is named.
 #define _POSIX_C_SOURCE 200809L
 #include <string.h>
 
@@ -23,7 +24,8 @@ static void check(mpc_status status) {
 static void start_and_join(void* options) {
   mpc_process* process;
   int exit_code;
-  check(mpc_process_create(nothing, options, &process));
+  const mpc_process_options* chosen = options;
+  check(mpc_process_create(chosen->program == NULL ? nothing : NULL, chosen, &process));
   check(mpc_process_start(process));
   check(mpc_process_join(process, MPC_FOREVER));
   check(mpc_process_exit_code(process, &exit_code));
@@ -42,9 +44,10 @@ static mpc_start_method method_named(const char* name) {
 }
 
 int main(int argc, char** argv) {
-  timing_require(argc >= 3, "usage: library_start METHOD STARTS [MEBIBYTES]");
+  timing_require(argc >= 3, "usage: library_start METHOD STARTS [MEBIBYTES [PROGRAM]]");
   mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
-  options.start_method = method_named(argv[1]);
+  options.program = argc > 4 ? argv[4] : NULL;
+  if (options.program == NULL) options.start_method = method_named(argv[1]);
 
   const size_t resident = argc > 3 ? (size_t)atoi(argv[3]) << 20 : 0;
   char* memory = malloc(resident + 1);

@@ -23,6 +23,7 @@ struct Way {
 constexpr Way kWays[] = {
     {"forkserver", "a C function", "server", "limit: minimal C fork server", 300},
     {"spawn", "a C function", "image", "limit: posix_spawn, wait of a small C program", 100},
+    {"program", "a C program", "image", "limit: posix_spawn, wait of that program", 100, false},
 };
 
 std::string number(int value) { return std::to_string(value); }
@@ -32,7 +33,9 @@ double plain(const char* way, int starts) {
 }
 
 double library(const char* method, int starts, int mebibytes) {
-  return bench::number_printed_by({LIBRARY_START, method, number(starts), number(mebibytes)});
+  std::vector<std::string> command{LIBRARY_START, method, number(starts), number(mebibytes)};
+  if (std::string(method) == "program") command.push_back(SMALL_PROGRAM);
+  return bench::number_printed_by(command);
 }
 
 struct Contestants {
