@@ -4,6 +4,7 @@
 //
 //   kill_harness [--long] [--seed N] [OPERATION...]
 //
+// MPC_KILL_REPEATS in the environment: survivors do at most so much after each kill.
 // Each operation has a driver of its own, which is the root of a fresh group. This process only
 // watches that the driver goes on. Exit code 0: every promise held. 1: one did not; the line that
 // begins with "caught:" says which. 77: not possible here.
