@@ -1,4 +1,4 @@
-#SPDX - License - Identifier : Apache - 2.0
+# SPDX-License-Identifier: Apache-2.0
 """cpython_start.py METHOD STARTS: prints the median time, in microseconds, that CPython takes to
 start and join a process by this start method."""
 import multiprocessing
