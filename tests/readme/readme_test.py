@@ -328,9 +328,9 @@ def numbers_are_made_by_the_command(readme, source, build, scratch):
     shown = re.search(r"<!-- numbers -->\n(.*)<!-- /numbers -->", readme.text, flags=re.S)[1]
 
     def names(text):
-        """What is measured, whatever the machine and however often."""
+        """What is measured, whatever the machine, however often and of how many."""
         cells = re.findall(r"^\| ([^|]+) \|", text, flags=re.M)
-        return [re.sub(r"\d[\d,]*", "N", cell).strip() for cell in cells]
+        return list(dict.fromkeys(re.sub(r"\d[\d,]*", "N", cell).strip() for cell in cells))
 
     require(names(shown), "the README shows no figures")
     same = names(short) == names(shown)
