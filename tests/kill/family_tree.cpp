@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "family_tree.hpp"
 
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,7 +30,9 @@ FamilyBoard* board_of(const mpc_ref& ref) {
 
 int live_detached(const void* argument, size_t, const mpc_ref* refs, size_t) {
   // Known before it leaves the family's process group, so that it is never missed.
-  board_of(*refs)->detached[static_cast<const Place*>(argument)->member].store(getpid());
+  auto& told = board_of(*refs)->detached[static_cast<const Place*>(argument)->member];
+  told.store(getpid());
+  syscall(SYS_futex, &told, FUTEX_WAKE, 1, nullptr, nullptr, 0);
   setpgid(0, 0);
   for (;;) pause();
 }
@@ -60,8 +64,8 @@ void start(FamilyBoard& board, const mpc_ref& ref, mpc_process_fn function, cons
   if (place.member < kDetached) {
     Place detached{place.member, place.method};
     start(board, ref, live_detached, detached, place.member + 1, true);
-    timespec nap{0, 100000};
-    while (board.detached[place.member].load() == 0) nanosleep(&nap, nullptr);
+    auto& told = board.detached[place.member];
+    while (told.load() == 0) syscall(SYS_futex, &told, FUTEX_WAIT, 0, nullptr, nullptr, 0);
   }
   for (uint32_t child = 2 * place.member + 1; child <= 2 * place.member + 2; ++child) {
     if (child >= kMembers) break;
