@@ -62,7 +62,11 @@ struct Campaign::Victim {
     } else if (!process.run_until(begin_place())) {
       fault("a victim ended before its operation");
     }
-    if (pid_t other = part->held_meanwhile()) held.emplace(Tracee::seize(other));
+    if (pid_t other = part->held_meanwhile()) {
+      // What the victim does depends on whether the other sleeps.
+      wait_until_idle(other);
+      held.emplace(Tracee::seize(other));
+    }
   }
 
   Tracee start() {
@@ -93,6 +97,11 @@ struct Campaign::Victim {
 
   void release_held() {
     if (held) held->let_go();
+  }
+  void let_held_work() {
+    if (!held) return;
+    held->let_go();
+    wait_until_idle(held->pid());
   }
 
   bool at_end() const { return process.place() == end_place(); }
@@ -205,7 +214,8 @@ void Campaign::thin_out() {
 }
 
 bool Campaign::bring_to(Victim& victim, const Point& point, bool by_steps) {
-  if (!by_steps && !operation_.waits_for_others) return victim.process.run_to(point);
+  bool alone = !operation_.waits_for_others || victim.held;
+  if (!by_steps && alone) return victim.process.run_to(point);
   for (uint32_t i = 0; i < point.steps; ++i) {
     if (victim.at_end() || !victim.process.step()) return false;
   }
@@ -278,7 +288,7 @@ void Campaign::stall_at(uint32_t index, const Point& point) {
   put_into(state_);
   Victim victim(operation_);
   bool reached = bring_to(victim, point, false);
-  victim.release_held();
+  victim.let_held_work();
   Census census(group_stats().address);
   auto owner = census.find(victim.process.pid());
   bool live = reached && owner && census.is_live(*owner);

@@ -2,7 +2,9 @@
 #include "tracee.hpp"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -10,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <string>
 #include <utility>
 
 #include "fault.hpp"
@@ -119,6 +122,18 @@ Tracee& Tracee::operator=(Tracee&& other) noexcept {
 Tracee::~Tracee() {
   if (held_ && !ended_) kill();
   if (!reaped_ && (ended_ || child_)) reap();
+}
+
+void wait_until_idle(pid_t pid) {
+  for (;;) {
+    FILE* file = fopen(("/proc/" + std::to_string(pid) + "/stat").c_str(), "re");
+    if (file == nullptr) return;
+    char state = 0;
+    int read = fscanf(file, "%*d (%*[^)]) %c", &state);
+    fclose(file);
+    if (read == 1 && (state == 'S' || state == 'Z' || state == 'X')) return;
+    poll(nullptr, 0, 1);
+  }
 }
 
 bool tracing_is_permitted() {

@@ -86,6 +86,9 @@ class Tracee {
   uint64_t original_ = 0;
 };
 
+// Comes back when a process has done what it can: it sleeps or has ended.
+void wait_until_idle(pid_t pid);
+
 // False in a container whose filter forbids ptrace.
 bool tracing_is_permitted();
 
