@@ -13,6 +13,7 @@ constexpr int64_t kDefaultTimeout = int64_t{30} * 1000000000;
 
 Result<Preload> preload_of(const mpc_preload_options& options) {
   Preload preload;
+  if (options.reserved != 0) return failure(MPC_EINVAL, "mpc_preload_options.reserved is not 0");
   if (options.on_error > MPC_PRELOAD_FAIL) {
     return failure(MPC_EINVAL, "%u is no mpc_preload_errors", options.on_error);
   }

@@ -65,6 +65,7 @@ Result<ProcessPlan> take_plan(Group& group, mpc_process_fn function,
   constexpr size_t kLeast = offsetof(mpc_process_options, working_directory);
   Result<mpc_process_options> options = take_options(theirs, kLeast);
   if (!options) return options.error();
+  if (options->reserved != 0) return failure(MPC_EINVAL, "mpc_process_options.reserved is not 0");
   if (options->daemon > 2) return failure(MPC_EINVAL, "daemon is 0, 1 or 2");
   if (options->argument == nullptr && options->argument_size > 0) return null_argument("argument");
   if (options->refs == nullptr && options->ref_count > 0) return null_argument("refs");

@@ -66,12 +66,13 @@ typedef struct mpc_preload_options {
    */
   mpc_preload_fn init;
   uint32_t on_error; /**< An mpc_preload_errors. */
+  uint32_t reserved; /**< 0. */
   /** How long all of it may take until it counts as failed; 0: 30 seconds; MPC_FOREVER: any. */
   int64_t timeout_ns;
 } mpc_preload_options;
 
 #define MPC_PRELOAD_OPTIONS_INIT \
-  { sizeof(mpc_preload_options), 0, 0, 0, MPC_PRELOAD_IGNORE, 0 }
+  { sizeof(mpc_preload_options), 0, 0, 0, MPC_PRELOAD_IGNORE, 0, 0 }
 
 /**
  * Chooses what fork servers load and run before they fork, in this process and in those that it

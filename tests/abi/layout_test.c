@@ -80,6 +80,7 @@ int main(void) {
   FIELD(mpc_preload_options, library_count, 16, 8);
   FIELD(mpc_preload_options, init, 24, 8);
   FIELD(mpc_preload_options, on_error, 32, 4);
+  FIELD(mpc_preload_options, reserved, 36, 4);
   FIELD(mpc_preload_options, timeout_ns, 40, 8);
 
   SIZE(mpc_group_options, 24);

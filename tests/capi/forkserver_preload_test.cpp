@@ -163,6 +163,9 @@ TEST_P(PreloadTest, M15RefusesWhatMakesNoSense) {
   options.init = reinterpret_cast<mpc_preload_fn>(&prepared);
   EXPECT_EQ(mpc_forkserver_preload_set(&options), MPC_EFUNCTION);
   options.init = nullptr;
+  options.reserved = 1;
+  EXPECT_EQ(mpc_forkserver_preload_set(&options), MPC_EINVAL);
+  options.reserved = 0;
   options.struct_size = 8;
   EXPECT_EQ(mpc_forkserver_preload_set(&options), MPC_EINVAL);
   EXPECT_EQ(exit_code_of(start(who_loaded)), 1) << "nothing was chosen";
