@@ -382,19 +382,6 @@ TEST_P(PoolMapTest, AWorkerMayHaveAPoolOfItsOwn) {
       << last_message();
 }
 
-TEST_P(PoolMapTest, L21APoolMayBeLargerThanASelectSet) {
-  constexpr uint32_t kWorkers = 1100;
-  GroupPage<Count> calls;
-  std::vector<Count*> items(20'000, calls.get());
-  mpc_pool* pool = make_pool(kWorkers);
-  ASSERT_EQ(mpc_pool_map(pool, add_item, items.data(), items.size(), sizeof items[0], nullptr, 0,
-                         nullptr),
-            MPC_OK)
-      << last_message();
-  EXPECT_EQ(calls->value(), items.size());
-  EXPECT_EQ(mpc_pool_terminate(pool), MPC_OK);
-}
-
 // --- code that came later ------------------------------------------------------------------------
 
 TEST_P(PoolMapTest, AFunctionOfALibraryThatIsLoadedAfterTheFirstMapIsReachable) {

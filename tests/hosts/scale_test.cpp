@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many processes a group can have: at once, and in its life.
+// How many processes a group can have: at once, in a pool, and in its life.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -88,6 +88,28 @@ MPC_PROGRAM(host_with_as_many_processes_as_can_be) {
 TEST_P(ScaleTest, FourThousandAndNinetySixProcessesAtOnce) {
   watchdog_start(kPatience + 10);
   expect_works("host_with_as_many_processes_as_can_be");
+}
+
+int add_item(const void* item, void*) {
+  (*static_cast<Count* const*>(item))->add();
+  return 0;
+}
+
+// As many as fit no fd_set, had each worker a descriptor in its owner.
+MPC_PROGRAM(host_with_more_workers_than_a_select_set_holds) {
+  watchdog_start(kPatience);
+  GroupPage<Count> calls;
+  std::vector<Count*> items(20'000, calls.get());
+  mpc_pool* pool = pool_of(1100);
+  MUST(mpc_pool_map(pool, add_item, items.data(), items.size(), sizeof items[0], nullptr, 0,
+                    nullptr) == MPC_OK);
+  MUST(calls->value() == items.size());
+  end_pool(pool);
+  return 0;
+}
+TEST_P(ScaleTest, L21APoolMayBeLargerThanASelectSet) {
+  watchdog_start(kPatience + 10);
+  expect_works("host_with_more_workers_than_a_select_set_holds");
 }
 
 MPC_PROGRAM(host_that_starts_many) {
