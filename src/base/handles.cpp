@@ -5,6 +5,7 @@
 #include <deque>
 #include <new>
 
+#include "base/child_page.hpp"
 #include "base/local_lock.hpp"
 
 namespace mpc {
@@ -25,12 +26,12 @@ constexpr uint32_t kPageEntries = 1024;
 constexpr uint32_t kPages = (1u << 24) / kPageEntries;
 
 struct Table {
-  std::atomic<Entry*> pages[kPages] = {};
   uint32_t used = 0;                     // under LocalLock
   std::deque<uint32_t>* free = nullptr;  // under LocalLock; the longest free first
   std::atomic<size_t> open{0};
 };
-constinit Table table;
+MPC_CHILD_PAGE Table table;
+constinit std::atomic<Entry*> pages[kPages] = {};
 
 uint32_t index_of(const void* handle) {
   return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(handle)) & 0xffffff;
@@ -43,7 +44,7 @@ uint32_t tag_of(const void* handle) {
 }
 
 Entry* entry_at(uint32_t index) {
-  Entry* page = table.pages[index / kPageEntries].load(std::memory_order_acquire);
+  Entry* page = pages[index / kPageEntries].load(std::memory_order_acquire);
   return page == nullptr ? nullptr : &page[index % kPageEntries];
 }
 
@@ -79,7 +80,7 @@ void* handle_open(HandleKind kind, void* object, void (*free_object)(void*)) {
     if (entry_at(index) == nullptr) {
       Entry* page = new (std::nothrow) Entry[kPageEntries];
       if (page == nullptr) return nullptr;
-      table.pages[index / kPageEntries].store(page, std::memory_order_release);
+      pages[index / kPageEntries].store(page, std::memory_order_release);
     }
     ++table.used;
   }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@
 #include "group/attachment.hpp"
 #include "group/participant.hpp"
 #include "os/cpu.hpp"
+#include "os/raw_syscall.hpp"
 #include "os/spare_descriptor.hpp"
 
 namespace mpc {
@@ -50,7 +52,8 @@ MPC_CHILD_CODE bool mark_process() {
     }
   }
   if (current.mark != nullptr) *current.mark = 1;
-  current.process = getpid();
+  // Past the C library, whose code is not in a fresh child yet.
+  current.process = static_cast<pid_t>(raw_syscall(SYS_getpid));
   return true;
 }
 

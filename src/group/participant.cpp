@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "group/participant.hpp"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "base/child_page.hpp"
 #include "group/sweep.hpp"
 #include "os/futex.hpp"
+#include "os/raw_syscall.hpp"
 
 namespace mpc {
 namespace {
@@ -128,7 +130,8 @@ void participant_note_signals(Group& group, Owner child, uint64_t handled) {
 
 MPC_CHILD_CODE bool participant_activate(Group& group, Owner reserved, Owner starter) {
   Participant& record = group.participant(reserved.index());
-  auto pid = static_cast<uint32_t>(getpid());
+  // Past the C library, whose code is not in a fresh child yet.
+  auto pid = static_cast<uint32_t>(raw_syscall(SYS_getpid));
   uint64_t before =
       ParticipantWord::make(reserved.generation(), ParticipantState::kReserved, starter.word).word;
   uint64_t live = ParticipantWord::make(reserved.generation(), ParticipantState::kLive, pid).word;

@@ -45,14 +45,22 @@ MPC_CHILD_CODE void reset_signals(Group& group, bool ignore_sigint) {
 // Bound when the library is loaded: a call by name would be bound anew in each child.
 void (*const volatile purge)(FILE*) = __fpurge;
 
+// As __fpending(), whose code is on a page that a fresh child does not have yet.
+MPC_CHILD_CODE bool holds_output(FILE* stream) {
+#ifdef __GLIBC__
+  if (stream->_mode <= 0) return stream->_IO_write_ptr > stream->_IO_write_base;
+#endif
+  return __fpending(stream) != 0;
+}
+
 // What the parent had not written yet is the parent's to write. Only looked at where there is
 // nothing: a page of the C library that is not written is not copied.
 MPC_CHILD_CODE void forget_output(FILE* stream) {
-  if (__fpending(stream) != 0) purge(stream);
+  if (holds_output(stream)) purge(stream);
 }
 
 MPC_CHILD_CODE void write_output(FILE* stream) {
-  if (__fpending(stream) != 0) fflush(stream);
+  if (holds_output(stream)) fflush(stream);
 }
 
 // As _exit(), which would be bound anew in each child.
@@ -240,7 +248,6 @@ void bind_for_children() {
   int cancel_state;
   pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
   pthread_setcancelstate(cancel_state, nullptr);
-  (void)run_with_thread_exit([](void*) { return 0; }, [](void*) {}, nullptr);
 }
 
 MPC_CHILD_CODE void run_child(Group& group, const StartRequest& request) noexcept {
@@ -259,8 +266,6 @@ MPC_CHILD_CODE void run_child(Group& group, const StartRequest& request) noexcep
   forget_output(stderr);
   become(&request.child);
   forget_exit();
-  int cancel_state;
-  pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
 
   auto finish = [&](int code) {
     end_children();

@@ -27,14 +27,19 @@ std::vector<std::shared_ptr<Process>>& list() {
 
 constexpr size_t kFewChildren = 16;
 constexpr size_t kLookedAtInTurn = 2;
-size_t look_at = kFewChildren;  // under LocalLock
-size_t next_in_turn = 0;        // under LocalLock
+MPC_CHILD_PAGE size_t look_at = kFewChildren;  // under LocalLock
+MPC_CHILD_PAGE size_t next_in_turn = 0;        // under LocalLock
 
+// Never destroyed: other threads may call while the program exits.
 struct Newest {
-  const Process* process;
-  HeldPidfd* pidfd;  // never destroyed: other threads may call while the program exits
+  constexpr Newest() : pidfd() {}
+  ~Newest() {}
+  const Process* process = nullptr;
+  union {
+    HeldPidfd pidfd;
+  };
 };
-MPC_CHILD_PAGE Newest newest{nullptr, nullptr};  // under LocalLock
+MPC_CHILD_PAGE Newest newest;  // under LocalLock
 
 struct Starts {
   pthread_mutex_t mutex;
@@ -136,7 +141,7 @@ void children_forget() {
     LocalLock lock;
     list().clear();
     newest.process = nullptr;
-    if (newest.pidfd != nullptr) *newest.pidfd = HeldPidfd();
+    newest.pidfd = HeldPidfd();
   }
   lock_starts();
   null_device_close();
@@ -156,15 +161,14 @@ Untied untie_child(int pidfd, int32_t pid) {
 void Starting::keep(const Process* process, HeldPidfd pidfd) {
   LocalLock lock;
   newest.process = process;
-  if (newest.pidfd == nullptr) newest.pidfd = new HeldPidfd;
-  *newest.pidfd = std::move(pidfd);
+  newest.pidfd = std::move(pidfd);
 }
 
 HeldPidfd newest_child_pidfd(const Process* process) {
   LocalLock lock;
   if (newest.process != process) return {};
   newest.process = nullptr;
-  return std::move(*newest.pidfd);
+  return std::move(newest.pidfd);
 }
 
 Result<LifelineAddress> lifeline_of_this_process(Group& group) {

@@ -2,8 +2,9 @@
 /*
  * A function that may leave by pthread_exit().
  *
- * In C, and so by setjmp(): what C++ has for this are handlers that the unwinder of the C library
- * enters, which is another copy than the one in this library and aborts there.
+ * What C++ has for this are handlers that the unwinder of the C library enters, which is another
+ * copy than the one in this library and aborts there. What C has is setjmp() and an entry in a list
+ * of the C library's, whose code is on pages that a fresh child does not have yet.
  */
 #ifndef MPC_PROCESS_THREAD_EXIT_H
 #define MPC_PROCESS_THREAD_EXIT_H
