@@ -31,6 +31,8 @@ void null_device_keep() {
   if (kept >= 0) fcntl(kept, F_SETSIG, kMark);
 }
 
+int null_device_number() { return is_ours() ? kept : -1; }
+
 MPC_CHILD_CODE void null_device_put(int descriptor) {
   if (!is_ours()) null_device_keep();
   // Past the C library, whose code is not in a fresh child yet.

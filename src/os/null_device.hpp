@@ -15,6 +15,9 @@ void null_device_keep();
 // Puts it in the place of another descriptor. In a child: opens it if it was not kept.
 void null_device_put(int descriptor);
 
+// Its number; -1 where it is not open (any more).
+int null_device_number();
+
 // Closes it if it is still ours.
 void null_device_close();
 

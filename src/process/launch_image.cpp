@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -16,6 +15,8 @@
 
 #include <algorithm>
 
+#include "os/fresh_clone.hpp"
+#include "os/null_device.hpp"
 #include "os/raw_syscall.hpp"
 #include "os/signals.hpp"
 #include "process/setup.hpp"
@@ -46,6 +47,8 @@ struct Steps {
   const uint64_t* cpus;
   size_t cpu_bytes;
   bool has_input;
+  int null_device;  // -1: to be opened
+  bool handlers_reset;
   sigset_t mask;  // of the thread that starts it
   // What failed, and why, where the image could not begin.
   const char* failed;
@@ -65,7 +68,8 @@ template <class T>
   return reinterpret_cast<long>(pointer);
 }
 
-[[gnu::always_inline]] inline long null_input() {
+[[gnu::always_inline]] inline long null_input(int kept) {
+  if (kept >= 0 && raw_syscall(SYS_dup3, kept, STDIN_FILENO, 0) >= 0) return 0;
   long fd = raw_syscall(SYS_openat, AT_FDCWD, address("/dev/null"), O_RDWR);
   if (fd <= STDIN_FILENO) return fd;
   long result = raw_syscall(SYS_dup3, fd, STDIN_FILENO, 0);
@@ -74,7 +78,8 @@ template <class T>
 }
 
 [[gnu::always_inline]] inline bool put_descriptors(Steps& steps) {
-  if (!steps.has_input && !good(steps, null_input(), "opening /dev/null")) return false;
+  if (!steps.has_input && !good(steps, null_input(steps.null_device), "opening /dev/null"))
+    return false;
   const std::pair<int, int>* pair = steps.start->descriptors.data();
   for (size_t left = steps.start->descriptors.size(); left > 0; --left, ++pair) {
     long result = pair->first == pair->second ? raw_syscall(SYS_fcntl, pair->second, F_SETFD, 0)
@@ -140,7 +145,7 @@ __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undef
 become_image(void* data) {
   Steps& steps = *static_cast<Steps*>(data);
   const ImageStart& start = *steps.start;
-  signals_reset(signals_handled());
+  if (!steps.handlers_reset) signals_reset(signals_handled());
   interrupt_ignore(false);
   if (put_descriptors(steps) && set_up(steps) && tie(steps)) {
     raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, address(&steps.mask), 0, sizeof(uint64_t));
@@ -199,12 +204,11 @@ Result<int32_t> attempt(Steps& steps) {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &steps.mask);
-  int pid = clone(become_image, child_stack + kStackSize, CLONE_VM | CLONE_VFORK | SIGCHLD, &steps);
-  int error = errno;
+  long pid = fresh_clone(become_image, &steps, child_stack, kStackSize, steps.handlers_reset);
   pthread_sigmask(SIG_SETMASK, &steps.mask, nullptr);
   if (pid < 0) {
-    Error failed = system_failure("starting a fresh process", error);
-    failed.message += error == EAGAIN ? ": the limit of processes is reached (ulimit -u)" : "";
+    Error failed = system_failure("starting a fresh process", static_cast<int>(-pid));
+    failed.message += pid == -EAGAIN ? ": the limit of processes is reached (ulimit -u)" : "";
     return failed;
   }
   if (steps.failed == nullptr) return static_cast<int32_t>(pid);
@@ -227,6 +231,7 @@ Result<int32_t> launch_image(const ImageStart& start) {
   steps.cpus = cpus.data();
   steps.cpu_bytes = cpus.size() * sizeof cpus[0];
   steps.has_input = is_given(start, STDIN_FILENO);
+  steps.null_device = null_device_number();
   Result<int32_t> pid = attempt(steps);
   bool lacks_close_range = steps.failed != nullptr && std::string(steps.failed) == "close_range" &&
                            (steps.error == ENOSYS || steps.error == EPERM);
