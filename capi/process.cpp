@@ -145,6 +145,7 @@ mpc_status mpc_process_start(mpc_process* process) {
     if (Result<Group*> group = mpc::current_group(); !group) return group.error();
     mpc::Pinned<ProcessHandle> handle(process);
     if (!handle) return mpc::used_up<ProcessHandle>();
+    mpc::children_reap();
     Result<void> started = handle->process->start();
     if (!started) return started;
     mpc::children_add(handle->process);

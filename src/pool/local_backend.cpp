@@ -105,6 +105,7 @@ Result<uint64_t> LocalBackend::told_name(const void* function, const FunctionNam
 }
 
 Result<WorkFunction> LocalBackend::start_workers(const void* function) {
+  children_reap();
   Result<WorkFunction> told = start_workers_locked(function);
   tell_starts();
   return told;
@@ -331,6 +332,7 @@ Loss LocalBackend::note_losses(uint32_t worker_index) {
 void LocalBackend::look_for_deaths() {
   looked_at_ = monotonic_ns();
   std::vector<Loss> lost;
+  std::vector<std::shared_ptr<Process>> ended;
   {
     std::lock_guard guard(mutex_);
     if (terminated_.load()) return;
@@ -340,13 +342,13 @@ void LocalBackend::look_for_deaths() {
       Worker& worker = workers_[i];
       if (worker.process) {
         if (became_another_program(worker)) (void)worker.process->send_signal(SIGKILL);
-        if (!worker.process->reap()) {
+        if (!worker.process->reap_silently()) {
           ++running;
           continue;
         }
         fruitless = true;
         lost.push_back(note_losses(i));
-        worker.process.reset();
+        ended.push_back(std::move(worker.process));
       }
       // Where the system lets none be started that is tried again at each look, but not for ever.
       if (start_worker(i)) ++running;
@@ -355,6 +357,8 @@ void LocalBackend::look_for_deaths() {
     if (fruitless || running == 0) ++fruitless_;
     if (anybody_at_work()) fruitless_ = 0;
   }
+  // Told without the lock: whoever hears it may terminate the pool.
+  for (const std::shared_ptr<Process>& process : ended) process->say_why_not_begun();
   for (const Loss& loss : lost) {
     last_loss_ = loss;
     log_line(MPC_LOG_WARNING, "PoolWorker-%u (pid %d) ended with %d and is replaced", loss.worker,

@@ -23,7 +23,7 @@ void children_add(const std::shared_ptr<Process>& process);
 // from).
 std::vector<std::shared_ptr<Process>> children();
 
-// Reaps those that have ended.
+// Reaps those that have ended. Not with a lock held: it may have something to tell of them.
 void children_reap();
 
 // The pids of those that run, in the order in which they were started; reaps the others.

@@ -94,8 +94,6 @@ Self Process::child_of_this_process() const {
 
 Result<void> Process::start() {
   if (Result<void> mine = check_mine(); !mine) return mine;
-  // Not for one of the library's own, which is started with locks held.
-  if (!plan_.unnumbered) children_reap();
   std::lock_guard guard(mutex_);
   if (Result<void> open = check_open(); !open) return open;
   if (state_ != MPC_PROCESS_INITIAL) {
@@ -274,13 +272,14 @@ std::string Process::take_why_not_begun() {
 }
 
 bool Process::reap() {
-  bool ended;
-  {
-    std::lock_guard guard(mutex_);
-    ended = reap_locked();
-  }
+  bool ended = reap_silently();
   if (ended) say_why_not_begun();
   return ended;
+}
+
+bool Process::reap_silently() {
+  std::lock_guard guard(mutex_);
+  return reap_locked();
 }
 
 bool Process::reap_locked() {

@@ -70,6 +70,9 @@ class Process {
 
   // Looks whether it has ended, reaps it and sweeps its record. For those who own it.
   bool reap();
+  // The same where a lock is held: say_why_not_begun() is to follow when it is not.
+  bool reap_silently();
+  void say_why_not_begun();
   bool started_here() const;
   bool daemon() const { return plan_.daemon; }
   bool detached() const { return detached_.load(); }
@@ -96,7 +99,6 @@ class Process {
   Result<bool> untied();
   void note_end(int exit_code);
   void note_report();
-  void say_why_not_begun();
 
   Group& group_;
   ProcessPlan plan_;

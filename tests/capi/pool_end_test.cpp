@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Closing, joining, terminating and destroying a pool.
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -58,6 +60,41 @@ TEST_P(PoolEndTest, L13ATerminatedPoolTakesNoMoreWorkAndItsWorkersAreGone) {
   EXPECT_EQ(mpc_pool_terminate(pool), MPC_OK);
   EXPECT_EQ(mpc_pool_close(pool), MPC_OK);
   EXPECT_EQ(mpc_pool_join(pool, 0), MPC_OK);
+}
+
+// Of a worker's image.
+[[gnu::constructor]] void end_early() {
+  if (getenv("MPC_TEST_END_EARLY") != nullptr) _exit(0);
+}
+
+struct Told {
+  mpc_pool* pool;
+  bool that_it_did_not_begin;
+};
+
+void terminate_pool(mpc_log_level, const char* line, void* user_data) {
+  auto* told = static_cast<Told*>(user_data);
+  if (strstr(line, "ended before its function was called") != nullptr) {
+    told->that_it_did_not_begin = true;
+    (void)mpc_pool_terminate(told->pool);
+  }
+}
+
+class PoolOfImagesTest : public PoolTest {};
+INSTANTIATE_TEST_SUITE_P(FreshImages, PoolOfImagesTest, testing::Values(MPC_START_SPAWN),
+                         start_method_label);
+
+TEST_P(PoolOfImagesTest, WhoIsToldThatAWorkerDidNotBeginMayTerminateThePool) {
+  mpc_pool* pool = make_pool(1);
+  Told told{pool, false};
+  mpc_log_set(MPC_LOG_WARNING, terminate_pool, &told);
+  setenv("MPC_TEST_END_EARLY", "1", 1);
+  std::vector<int64_t> results;
+  mpc_status status = map(pool, square, numbers_to(3), results);
+  unsetenv("MPC_TEST_END_EARLY");
+  mpc_log_set(MPC_LOG_OFF, nullptr, nullptr);
+  EXPECT_TRUE(told.that_it_did_not_begin);
+  EXPECT_EQ(status, MPC_ETERMINATED);
 }
 
 struct Gate {
