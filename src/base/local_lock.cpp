@@ -17,7 +17,7 @@ namespace {
 // Not a mutex of the C library's: its code is on pages that a fresh child does not have yet.
 enum : uint32_t { kFree, kHeld, kHeldAndAwaited };
 MPC_CHILD_PAGE std::atomic<uint32_t> word{kFree};
-pthread_once_t once = PTHREAD_ONCE_INIT;
+MPC_CHILD_PAGE pthread_once_t once = PTHREAD_ONCE_INIT;
 MPC_CHILD_PAGE std::atomic<bool> registered{false};
 
 void wait_for_turn() {

@@ -165,8 +165,8 @@ Result<Group*> current_group() {
   return make_group();
 }
 
-Result<Group*> adopt_group(int fd, uintptr_t base, uint64_t size, Owner reserved, Owner starter) {
-  LocalLock lock;
+MPC_CHILD_CODE Result<Group*> adopt_group(int fd, uintptr_t base, uint64_t size, Owner reserved,
+                                          Owner starter) {
   Result<Mapping> mapping = attach_group_memory(fd, base, size);
   if (!mapping) return mapping.error();
   Result<Group> opened = Group::open(*mapping);

@@ -25,7 +25,8 @@ Group* group_if_any();
 bool become_child(Group& group, Owner reserved, Owner starter);
 
 // A fresh image that the library started: maps the group of its starter, whose memory file `fd` is.
-// The process is `reserved`. MPC_ESTATE if its starter is dead.
+// The process is `reserved`. MPC_ESTATE if its starter is dead. REQUIRES: LocalLock, or that every
+// other thread is refused still (set_bootstrapping()).
 Result<Group*> adopt_group(int fd, uintptr_t base, uint64_t size, Owner reserved, Owner starter);
 
 // Makes this process, which belongs to no group, a participant of the one whose memory file `fd`

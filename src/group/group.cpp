@@ -65,7 +65,7 @@ Group Group::format(Mapping mapping, uint64_t id, uint64_t limit) {
   return group;
 }
 
-Result<Group> Group::open(Mapping mapping) {
+MPC_CHILD_CODE Result<Group> Group::open(Mapping mapping) {
   Plan plan = plan_for(mapping.size);
   Group group(mapping, plan);
   const Header& header = group.header();

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/child_page.hpp"
+
 namespace mpc {
 namespace {
 
@@ -11,7 +13,7 @@ constexpr uint64_t align_up(uint64_t n, uint64_t to) { return (n + to - 1) / to 
 
 }  // namespace
 
-Plan plan_for(uint64_t size) {
+MPC_CHILD_CODE Plan plan_for(uint64_t size) {
   constexpr uint64_t kPage = 4096;
   Plan plan;
   plan.size = size;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "group/space.hpp"
 
+#include "base/child_page.hpp"
 #include "base/deadline.hpp"
 #include "group/run.hpp"
 #include "group/slab.hpp"
@@ -19,7 +20,7 @@ struct Found {
   uint64_t room = 0;
 };
 
-Found find(const Group& group, uint64_t offset) {
+MPC_CHILD_CODE Found find(const Group& group, uint64_t offset) {
   Found found;
   uint64_t heap = group.heap_offset();
   if (offset < heap || offset >= heap + uint64_t{group.header().regions} * kRegionSize) return {};
@@ -115,7 +116,9 @@ void space_free_of_object(Group& group, uint64_t offset, uint32_t object) {
   free_found(group, found);
 }
 
-uint64_t space_room(const Group& group, uint64_t offset) { return find(group, offset).room; }
+MPC_CHILD_CODE uint64_t space_room(const Group& group, uint64_t offset) {
+  return find(group, offset).room;
+}
 
 void space_free_object(Group& group, uint32_t object, uint64_t marks) {
   uint32_t high = group.header().regions_high.load();

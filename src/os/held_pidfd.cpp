@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/file_status.hpp"
 #include "os/identity.hpp"
 #include "os/spare_descriptor.hpp"
 
@@ -37,7 +38,7 @@ bool HeldPidfd::open(int32_t pid, uint64_t identity) {
   if (!fd) return errno != ESRCH && errno != ENOENT && errno != EINVAL;
   if (identity != 0 && pidfd_identity(fd.get(), pid) != identity) return false;
   struct stat st;
-  if (fstat(fd.get(), &st) != 0) return true;
+  if (file_status(fd.get(), st) != 0) return true;
   device_ = st.st_dev;
   inode_ = st.st_ino;
   fd_ = fd.release();

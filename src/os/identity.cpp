@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <string>
 
+#include "os/file_status.hpp"
 #include "os/spare_descriptor.hpp"
 
 namespace mpc {
@@ -39,7 +40,7 @@ uint64_t pidfs_inode(int pidfd) {
     if (fstatfs(pidfd, &fs) != 0 || fs.f_type != kPidfsMagic) return 0;
     has_pidfs.store(true, std::memory_order_relaxed);
   }
-  return fstat(pidfd, &st) == 0 ? uint64_t{st.st_ino} & ~kStartTimeBit : 0;
+  return file_status(pidfd, st) == 0 ? uint64_t{st.st_ino} & ~kStartTimeBit : 0;
 }
 
 // Field 22 of /proc/PID/stat, in clock ticks since boot (proc(5)); 0 where it cannot be read.

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/child_page.hpp"
 #include "base/fd.hpp"
 
 namespace mpc {
@@ -27,18 +28,21 @@ static_assert(sizeof(void*) == 8, "entries of relocation tables are taken apart 
 // this.
 constexpr size_t kLongestBuildId = 256;
 
+template <class Visitor>
+struct Visit {
+  MPC_CHILD_CODE static int next(dl_phdr_info* object, size_t, void* data) {
+    auto* self = static_cast<Visit*>(data);
+    return self->visitor(*object, self->index++) ? 1 : 0;
+  }
+  Visitor& visitor;
+  size_t index;
+};
+
 // Calls `visitor(object, index)` in the order of the loader's list until it returns true.
 template <class Visitor>
 bool visit_objects(Visitor&& visitor) {
-  struct State {
-    Visitor& visitor;
-    size_t index;
-  } state{visitor, 0};
-  auto visit = [](dl_phdr_info* object, size_t, void* data) -> int {
-    auto* state = static_cast<State*>(data);
-    return state->visitor(*object, state->index++) ? 1 : 0;
-  };
-  return dl_iterate_phdr(visit, &state) != 0;
+  Visit<Visitor> visit{visitor, 0};
+  return dl_iterate_phdr(visit.next, &visit) != 0;
 }
 
 // Whether the object has these bytes in memory, in a segment with these flags.
@@ -305,8 +309,8 @@ bool is_slot(ElfW(Xword) type) { return type == R_AARCH64_GLOB_DAT || type == R_
 bool is_slot(ElfW(Xword)) { return false; }
 #endif
 
-void** slot_in(const dl_phdr_info& object, const Dynamic& dynamic, const ElfW(Rela) * entries,
-               size_t count, const char* symbol) {
+MPC_CHILD_CODE void** slot_in(const dl_phdr_info& object, const Dynamic& dynamic,
+                              const ElfW(Rela) * entries, size_t count, const char* symbol) {
   auto* symbols = dynamic.table<ElfW(Sym)>(DT_SYMTAB, sizeof(ElfW(Sym)));
   if (entries == nullptr || symbols == nullptr) return nullptr;
   for (size_t i = 0; i < count; ++i) {
@@ -429,7 +433,7 @@ std::string build_id_of_file(const char* path) {
   return id;
 }
 
-void** program_slot_of(const char* symbol) {
+MPC_CHILD_CODE void** program_slot_of(const char* symbol) {
   void** slot = nullptr;
   visit_objects([&](const dl_phdr_info& object, size_t index) {
     if (!is_program(object, index)) return true;

@@ -16,7 +16,9 @@
 #include <atomic>
 #include <cstdio>
 
+#include "base/child_page.hpp"
 #include "base/fd.hpp"
+#include "os/file_status.hpp"
 #include "os/raw_syscall.hpp"
 
 namespace mpc {
@@ -82,7 +84,7 @@ unsigned long inode_at(const void* address) {
   return inode;
 }
 
-char* map_at(uintptr_t address, uint64_t size, int fd) {
+MPC_CHILD_CODE char* map_at(uintptr_t address, uint64_t size, int fd) {
   int flags = MAP_SHARED | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0) |
               (address != 0 ? MAP_FIXED_NOREPLACE : 0);
   void* hint = reinterpret_cast<void*>(address);
@@ -102,7 +104,7 @@ char* map_somewhere(uint64_t size, int fd) {
 }
 
 // Makes a mapping that was made without access usable.
-Result<void> open_mapping(char* base, uint64_t size) {
+MPC_CHILD_CODE Result<void> open_mapping(char* base, uint64_t size) {
   munlock(base, size);
   if (mprotect(base, size, PROT_READ | PROT_WRITE) != 0) {
     int error = errno;
@@ -126,10 +128,11 @@ Error no_room(uintptr_t base, uint64_t size, int error) {
   return failed;
 }
 
-Result<Mapping> attach(int fd, uintptr_t base, uint64_t size, bool anywhere) {
+MPC_CHILD_CODE Result<Mapping> attach(int fd, uintptr_t base, uint64_t size, bool anywhere) {
   Fd file = above_standard(Fd(fd));
   struct stat st;
-  if (!file || fstat(file.get(), &st) != 0) return system_failure("fstat of group memory", errno);
+  int error = file ? file_status(file.get(), st) : errno;
+  if (error != 0) return system_failure("fstat of group memory", error);
   if (static_cast<uint64_t>(st.st_size) != size) {
     return failure(MPC_EGROUP, "the descriptor that was handed on is not the group's memory");
   }
@@ -188,7 +191,7 @@ Result<Mapping> map_group_memory(uint64_t wanted, uint64_t least) {
   return mapping;
 }
 
-Result<Mapping> attach_group_memory(int fd, uintptr_t base, uint64_t size) {
+MPC_CHILD_CODE Result<Mapping> attach_group_memory(int fd, uintptr_t base, uint64_t size) {
   return attach(fd, base, size, true);
 }
 

@@ -7,6 +7,9 @@
 
 #include <atomic>
 
+#include "base/child_page.hpp"
+#include "os/file_status.hpp"
+
 namespace mpc {
 namespace {
 
@@ -20,32 +23,32 @@ Spare spare;
 
 }  // namespace
 
-bool same_file(int fd, unsigned long device, unsigned long inode) {
+MPC_CHILD_CODE bool same_file(int fd, unsigned long device, unsigned long inode) {
   struct stat st;
-  return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+  return fd >= 0 && file_status(fd, st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-void spare_set(int fd) {
+MPC_CHILD_CODE void spare_set(int fd) {
   spare_clear();
   struct stat st;
-  if (fstat(fd, &st) != 0) return;
+  if (file_status(fd, st) != 0) return;
   spare.device = st.st_dev;
   spare.inode = st.st_ino;
   spare.source.store(fd);
   spare_restore();
 }
 
-void spare_clear() {
+MPC_CHILD_CODE void spare_clear() {
   spare_give_up();
   spare.source.store(-1);
 }
 
-bool spare_give_up() {
+MPC_CHILD_CODE bool spare_give_up() {
   int fd = spare.fd.exchange(-1);
   return same_file(fd, spare.device, spare.inode) && close(fd) == 0;
 }
 
-void spare_restore() {
+MPC_CHILD_CODE void spare_restore() {
   int source = spare.source.load();
   if (spare.fd.load() >= 0 || !same_file(source, spare.device, spare.inode)) return;
   // High numbers are left to programs that count on low ones.

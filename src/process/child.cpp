@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "base/child_page.hpp"
+#include "base/local_lock.hpp"
 #include "base/log.hpp"
 #include "group/current.hpp"
 #include "group/participant.hpp"
@@ -99,7 +100,7 @@ class Run {
 };
 
 // What the starter of a fresh image said.
-Result<const StartMessage*> adopt(const StartTicket& ticket) {
+MPC_CHILD_CODE Result<const StartMessage*> adopt(const StartTicket& ticket) {
   Result<Group*> group =
       adopt_group(ticket.memory_fd, ticket.base, ticket.size, ticket.record, ticket.starter);
   if (!group) return group.error();
@@ -107,7 +108,7 @@ Result<const StartMessage*> adopt(const StartTicket& ticket) {
 }
 
 // The key that the starter put into a pipe.
-AuthkeyCopy key_from(int fd) {
+MPC_CHILD_CODE AuthkeyCopy key_from(int fd) {
   Fd pipe(fd);
   AuthkeyCopy key;
   ssize_t n = pipe ? read(pipe.get(), key.bytes, sizeof key.bytes) : 0;
@@ -132,7 +133,7 @@ MPC_CHILD_CODE void begin(Group& group, const StartMessage& message, const Self&
 }
 
 // In a fresh image.
-void begin_image(const StartMessage& message, const StartTicket& ticket) {
+MPC_CHILD_CODE void begin_image(const StartMessage& message, const StartTicket& ticket) {
   auto* self = new Self;
   self_from(message, false, *self);
   self->authkey = key_from(ticket.key_fd);
@@ -148,7 +149,7 @@ void report_failure(const StartMessage& message, const Error& error) {
   log_line(MPC_LOG_ERROR, "could not begin: %s", error.message.c_str());
 }
 
-Result<const void*> function_of(const StartMessage& message) {
+MPC_CHILD_CODE Result<const void*> function_of(const StartMessage& message) {
   Result<FunctionName> name = function_unpack(message.text(message.function));
   if (!name) return name.error();
   return function_found(*name);
@@ -161,12 +162,12 @@ Result<void> set_up_as_told(const StartMessage& message) {
   return setup_apply(*setup);
 }
 
-void finish_message(int exit_code) {
+MPC_CHILD_CODE void finish_message(int exit_code) {
   end_children();
   if (Group* group = group_if_any()) exit_record_write(*group, exit_code);
 }
 
-const void* find_function(const StartMessage& message) {
+MPC_CHILD_CODE const void* find_function(const StartMessage& message) {
   Result<const void*> function = function_of(message);
   if (function) return *function;
   report_failure(message, function.error());
@@ -210,7 +211,7 @@ MPC_CHILD_CODE int run_message(const StartMessage& message, const void* function
 
 }  // namespace
 
-int run_image_child(const StartTicket& ticket) noexcept {
+MPC_CHILD_CODE int run_image_child(const StartTicket& ticket) noexcept {
   Result<const StartMessage*> message = adopt(ticket);
   if (!message) _exit(kStarterDied);
   begin_image(**message, ticket);
@@ -218,12 +219,15 @@ int run_image_child(const StartTicket& ticket) noexcept {
 }
 
 Result<const StartMessage*> adopt_program(const StartTicket& ticket) {
-  Result<const StartMessage*> message = adopt(ticket);
+  Result<const StartMessage*> message = [&] {
+    LocalLock lock;
+    return adopt(ticket);
+  }();
   if (message) begin_image(**message, ticket);
   return message;
 }
 
-void self_from(const StartMessage& message, bool served, Self& out_self) {
+MPC_CHILD_CODE void self_from(const StartMessage& message, bool served, Self& out_self) {
   out_self.name = message.text(message.name);
   out_self.path = message.text(message.path);
   out_self.daemon = message.daemon != 0;

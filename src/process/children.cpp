@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <new>
 
 #include "base/child_page.hpp"
 #include "base/local_lock.hpp"
@@ -30,16 +31,19 @@ constexpr size_t kLookedAtInTurn = 2;
 MPC_CHILD_PAGE size_t look_at = kFewChildren;  // under LocalLock
 MPC_CHILD_PAGE size_t next_in_turn = 0;        // under LocalLock
 
-// Never destroyed: other threads may call while the program exits.
 struct Newest {
-  constexpr Newest() : pidfd() {}
-  ~Newest() {}
   const Process* process = nullptr;
-  union {
-    HeldPidfd pidfd;
-  };
+  bool made = false;
+  alignas(HeldPidfd) unsigned char room[sizeof(HeldPidfd)] = {};
 };
 MPC_CHILD_PAGE Newest newest;  // under LocalLock
+
+// Never destroyed: other threads may call while the program exits.
+HeldPidfd& newest_pidfd() {
+  if (!newest.made) new (newest.room) HeldPidfd;
+  newest.made = true;
+  return *std::launder(reinterpret_cast<HeldPidfd*>(newest.room));
+}
 
 struct Starts {
   pthread_mutex_t mutex;
@@ -141,7 +145,7 @@ void children_forget() {
     LocalLock lock;
     list().clear();
     newest.process = nullptr;
-    newest.pidfd = HeldPidfd();
+    newest_pidfd() = HeldPidfd();
   }
   lock_starts();
   null_device_close();
@@ -161,14 +165,14 @@ Untied untie_child(int pidfd, int32_t pid) {
 void Starting::keep(const Process* process, HeldPidfd pidfd) {
   LocalLock lock;
   newest.process = process;
-  newest.pidfd = std::move(pidfd);
+  newest_pidfd() = std::move(pidfd);
 }
 
 HeldPidfd newest_child_pidfd(const Process* process) {
   LocalLock lock;
   if (newest.process != process) return {};
   newest.process = nullptr;
-  return std::move(newest.pidfd);
+  return std::move(newest_pidfd());
 }
 
 Result<LifelineAddress> lifeline_of_this_process(Group& group) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "base/child_page.hpp"
 #include "base/local_lock.hpp"
 #include "os/loaded_object.hpp"
 #include "process/function_registry.hpp"
@@ -147,7 +148,7 @@ const void* function_found_loaded(const FunctionName& name) {
   return function ? *function : nullptr;
 }
 
-Result<const void*> function_found(const FunctionName& name) {
+MPC_CHILD_CODE Result<const void*> function_found(const FunctionName& name) {
   if (!name.registered.empty()) {
     const void* function = function_registered(name.registered);
     if (function != nullptr) return function;

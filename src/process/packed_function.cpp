@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "base/child_page.hpp"
+
 namespace mpc {
 namespace {
 
@@ -24,7 +26,7 @@ std::string function_pack(const FunctionName& name) {
   return bytes + name.object + name.build_id + name.registered;
 }
 
-Result<FunctionName> function_unpack(std::string_view bytes) {
+MPC_CHILD_CODE Result<FunctionName> function_unpack(std::string_view bytes) {
   Head head;
   if (bytes.size() >= sizeof head) {
     memcpy(&head, bytes.data(), sizeof head);

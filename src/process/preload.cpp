@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process/preload.hpp"
 
+#include "base/child_page.hpp"
 #include "base/flat_bytes.hpp"
 #include "base/local_lock.hpp"
 
@@ -53,7 +54,7 @@ std::string preload_chosen() {
   return chosen();
 }
 
-void preload_choose(std::string packed) {
+MPC_CHILD_CODE void preload_choose(std::string packed) {
   LocalLock lock;
   chosen() = std::move(packed);
 }

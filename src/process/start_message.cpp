@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/child_page.hpp"
 #include "base/log.hpp"
 #include "group/space.hpp"
 #include "process/creator_state.hpp"
@@ -96,7 +97,7 @@ Result<uint64_t> start_message_write(Group& group, const StartRequest& request,
   return offset;
 }
 
-Result<const StartMessage*> start_message_at(const Group& group, uint64_t offset) {
+MPC_CHILD_CODE Result<const StartMessage*> start_message_at(const Group& group, uint64_t offset) {
   uint64_t room = space_room(group, offset);
   const auto* message = reinterpret_cast<const StartMessage*>(group.at(offset));
   auto fits = [&](const StartPiece& piece) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include "base/child_page.hpp"
+
 namespace mpc {
 namespace {
 
@@ -44,7 +46,7 @@ const char* start_method_name(mpc_start_method method) {
   }
 }
 
-Result<void> start_method_set(uint32_t number, bool force) {
+MPC_CHILD_CODE Result<void> start_method_set(uint32_t number, bool force) {
   if (!known(number) && !(force && number == MPC_START_DEFAULT)) return unknown(number);
   auto method = static_cast<mpc_start_method>(number);
   mpc_start_method none = MPC_START_DEFAULT;

@@ -23,7 +23,6 @@
 namespace mpc {
 namespace {
 
-constexpr char kEntry[] = "__libc_start_main";
 constexpr int kCouldNotBegin = 255;
 
 using Main = int (*)(int, char**, char**);
@@ -34,42 +33,54 @@ struct Taken {
   StartMain start_main;
 };
 MPC_CHILD_PAGE Taken taken{};
-// Read at each load: among the constants it would be a page more.
+// Read at each load, and in each fresh image: among the constants they would be a page more.
 MPC_CHILD_PAGE char variable[] = MPC_START_VARIABLE;
+MPC_CHILD_PAGE char entry[] = "__libc_start_main";
 
-int child_main(int, char**, char**) { return run_image_child(taken.ticket); }
+MPC_CHILD_CODE int child_main(int, char**, char**) { return run_image_child(taken.ticket); }
+
+struct RelroQuestion {
+  uintptr_t page;
+  bool answer;
+};
+
+MPC_CHILD_CODE int answer_relro_question(dl_phdr_info* info, size_t, void* data) {
+  auto* asked = static_cast<RelroQuestion*>(data);
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& header = info->dlpi_phdr[i];
+    uintptr_t start = info->dlpi_addr + header.p_vaddr;
+    if (header.p_type != PT_GNU_RELRO) continue;
+    asked->answer =
+        asked->page >= (start & ~uintptr_t{4095}) && asked->page < start + header.p_memsz;
+  }
+  return 1;  // the first is the program
+}
 
 // Whether a page of the program is within its PT_GNU_RELRO.
-bool read_only_after_relocation(uintptr_t page) {
-  struct Question {
-    uintptr_t page;
-    bool answer;
-  } question{page, false};
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, size_t, void* data) {
-        auto* asked = static_cast<Question*>(data);
-        for (int i = 0; i < info->dlpi_phnum; ++i) {
-          const ElfW(Phdr)& header = info->dlpi_phdr[i];
-          uintptr_t start = info->dlpi_addr + header.p_vaddr;
-          if (header.p_type != PT_GNU_RELRO) continue;
-          asked->answer =
-              asked->page >= (start & ~uintptr_t{4095}) && asked->page < start + header.p_memsz;
-        }
-        return 1;  // the first is the program
-      },
-      &question);
+MPC_CHILD_CODE bool read_only_after_relocation(uintptr_t page) {
+  RelroQuestion question{page, false};
+  dl_iterate_phdr(answer_relro_question, &question);
   return question.answer;
 }
 
 // In the place of the C library's.
-int start_child_main(Main, int argc, char** argv, void (*init)(), void (*fini)(),
-                     void (*rtld_fini)(), void* stack_end) {
+MPC_CHILD_CODE int start_child_main(Main, int argc, char** argv, void (*init)(), void (*fini)(),
+                                    void (*rtld_fini)(), void* stack_end) {
   return taken.start_main(child_main, argc, argv, init, fini, rtld_fini, stack_end);
 }
 
+// To ask is two pages more of the C library, so it is not asked where there is one answer.
+uintptr_t size_of_page() {
+#if defined(__x86_64__)
+  return 4096;
+#else
+  return static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+#endif
+}
+
 // Where relocations are read-only by now, for the moment of the write they are not.
-bool put_in_slot(void** slot, void* value) {
-  auto page_size = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+MPC_CHILD_CODE bool put_in_slot(void** slot, void* value) {
+  uintptr_t page_size = size_of_page();
   auto page = reinterpret_cast<uintptr_t>(slot) & ~(page_size - 1);
   if (mprotect(reinterpret_cast<void*>(page), page_size, PROT_READ | PROT_WRITE) != 0) return false;
   *slot = value;
@@ -77,8 +88,8 @@ bool put_in_slot(void** slot, void* value) {
          mprotect(reinterpret_cast<void*>(page), page_size, PROT_READ) == 0;
 }
 
-bool take_over() {
-  void** slot = program_slot_of(kEntry);
+MPC_CHILD_CODE bool take_over() {
+  void** slot = program_slot_of(entry);
   if (slot == nullptr) return false;
   taken.start_main = reinterpret_cast<StartMain>(*slot);
   return put_in_slot(slot, reinterpret_cast<void*>(start_child_main));
@@ -110,7 +121,7 @@ Result<Takeover> takeover_possible() {
   // The program is never unloaded: what is so once stays so.
   static std::atomic<bool> by_itself{false};
   if (by_itself.load(std::memory_order_relaxed)) return Takeover::kByItself;
-  if (program_slot_of(kEntry) == nullptr) {
+  if (program_slot_of(entry) == nullptr) {
     return failure(MPC_EFUNCTION,
                    "the program does not call the C library through a table, so that a fresh image "
                    "of it cannot be taken over; link it dynamically, or put the function in a "
