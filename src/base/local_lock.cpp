@@ -17,8 +17,6 @@ namespace {
 // Not a mutex of the C library's: its code is on pages that a fresh child does not have yet.
 enum : uint32_t { kFree, kHeld, kHeldAndAwaited };
 MPC_CHILD_PAGE std::atomic<uint32_t> word{kFree};
-MPC_CHILD_PAGE pthread_once_t once = PTHREAD_ONCE_INIT;
-MPC_CHILD_PAGE std::atomic<bool> registered{false};
 
 void wait_for_turn() {
   int saved_errno = errno;
@@ -46,18 +44,14 @@ MPC_CHILD_CODE void unlock() {
 // Who waited for it is not in the child.
 MPC_CHILD_CODE void unlock_in_child() { word.store(kFree, std::memory_order_release); }
 
-// Not at load time: a program that only links the library is left alone.
-void register_handlers() {
-  pthread_atfork(lock, unlock, unlock_in_child);
-  registered.store(true, std::memory_order_release);
-}
+// At load time, so that it is before all handlers of who is linked to the library: those of fork()
+// run in the reverse order before it. So the program's may call the library, and wait for a thread
+// that does: the lock is taken after them, and given back before the others.
+[[gnu::constructor]] void register_handlers() { pthread_atfork(lock, unlock, unlock_in_child); }
 
 }  // namespace
 
-MPC_CHILD_CODE LocalLock::LocalLock() {
-  if (!registered.load(std::memory_order_acquire)) pthread_once(&once, register_handlers);
-  lock();
-}
+MPC_CHILD_CODE LocalLock::LocalLock() { lock(); }
 
 MPC_CHILD_CODE LocalLock::~LocalLock() { unlock(); }
 
