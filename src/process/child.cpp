@@ -64,24 +64,56 @@ MPC_CHILD_CODE void write_output(FILE* stream) {
   if (holds_output(stream)) fflush(stream);
 }
 
+MPC_CHILD_CODE void set_cancel_state(int state) {
+  int before;
+  pthread_setcancelstate(state, &before);
+}
+
 // As _exit(), which would be bound anew in each child.
 [[noreturn]] MPC_CHILD_CODE void exit_now(int exit_code) {
   for (;;) raw_syscall(SYS_exit_group, exit_code);
 }
 
-// Runs the function of a child. Where it calls pthread_exit() or is cancelled the process lives, as
-// after such an end of main(), until its last thread has ended, and then ends as if the function
-// had returned 0. `leave` ends the process.
+// Runs the function of a child, and ends the process with what it returned. Where it calls
+// pthread_exit() or is cancelled the process lives, as after such an end of main(), until its last
+// thread has ended, and then ends as if the function had returned 0. `leave` ends the process.
+//
+// Only the function can be cancelled: what comes before and after it is the library's, which no
+// unwinding may go through.
 template <class Function, class Finish>
 class Run {
  public:
   Run(const Function& function, const Finish& finish, void (*leave)(int))
       : function_(function), finish_(finish), leave_(leave) {}
 
-  MPC_CHILD_CODE int to_its_end() { return run_with_thread_exit(call, leave_last, this); }
+  // A fork copies the starting thread's pending cancellation as well. It is not the child's, and
+  // there is no way to take it back: it is let happen here, where nothing is lost by it, and
+  // happens once.
+  [[noreturn]] MPC_CHILD_CODE void to_its_end() {
+    run_with_thread_exit(take_inherited_cancellation, begin, this);
+    begin(this);
+  }
 
  private:
-  MPC_CHILD_CODE static int call(void* self) { return static_cast<Run*>(self)->function_(); }
+  MPC_CHILD_CODE static int take_inherited_cancellation(void*) {
+    set_cancel_state(PTHREAD_CANCEL_ENABLE);
+    pthread_testcancel();
+    return 0;
+  }
+
+  [[noreturn]] MPC_CHILD_CODE static void begin(void* self) {
+    auto* run = static_cast<Run*>(self);
+    int exit_code = run_with_thread_exit(call, leave_last, self);
+    run->finish_(exit_code);
+    run->leave_(exit_code);
+    __builtin_unreachable();
+  }
+
+  MPC_CHILD_CODE static int call(void* self) {
+    int exit_code = static_cast<Run*>(self)->function_();
+    set_cancel_state(PTHREAD_CANCEL_DISABLE);
+    return exit_code;
+  }
 
   [[noreturn]] static void leave_last(void* self) {
     auto* run = static_cast<Run*>(self);
@@ -186,7 +218,6 @@ MPC_CHILD_CODE int run_message(const StartMessage& message, const void* function
                                void (*leave)(int)) {
   interrupt_ignore(message.ignore_sigint != 0);
   set_bootstrapping(false);
-  int exit_code = 0;
   if (message.setup.size != 0) set_up(message);
   if (message.has_function != 0) {
     if (function == nullptr) function = find_function(message);
@@ -196,10 +227,10 @@ MPC_CHILD_CODE int run_message(const StartMessage& message, const void* function
           message.text(message.argument).data(), message.argument.size,
           reinterpret_cast<const mpc_ref*>(refs.data()), refs.size() / sizeof(mpc_ref));
     };
-    exit_code = Run(call, finish_message, leave).to_its_end();
+    Run(call, finish_message, leave).to_its_end();
   }
-  finish_message(exit_code);
-  return exit_code;
+  finish_message(0);
+  return 0;
 }
 
 // The image is the server's: nothing of it is the child's to run at exit.
@@ -242,15 +273,14 @@ MPC_CHILD_CODE void run_served_child(Group& group, const StartMessage& message, 
                                      const void* function) noexcept {
   forget_exit();
   begin(group, message, self);
-  int cancel_state;
-  pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
   leave_image_of_server(run_message(message, function, leave_image_of_server));
 }
 
 void bind_for_children() {
   (void)__fpending(stdout);
   int cancel_state;
-  pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+  pthread_testcancel();
   pthread_setcancelstate(cancel_state, nullptr);
 }
 
@@ -279,9 +309,7 @@ MPC_CHILD_CODE void run_child(Group& group, const StartRequest& request) noexcep
     if (group_if_any() == &group) exit_record_write(group, code);
   };
   auto run = [&] { return request.task->run(); };
-  int exit_code = Run(run, finish, exit_now).to_its_end();
-  finish(exit_code);
-  exit_now(exit_code);
+  Run(run, finish, exit_now).to_its_end();
 }
 
 }  // namespace mpc

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The start method `fork`. In the child nothing runs before its function but what child.cpp lists.
 #include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdio_ext.h>
 #include <sys/single_threaded.h>
 #include <unistd.h>
 
@@ -16,14 +13,9 @@
 namespace mpc {
 
 MPC_CHILD_CODE Result<Started> launch_fork(Group& group, const StartRequest& request) {
-  // What the loader binds here it need not bind in each child.
-  (void)__fpending(stdout);
-  // As the child is to have it. Here the call of the library holds it off, and goes on to.
-  int cancel_state;
-  pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &cancel_state);
+  bind_for_children();
   pid_t pid = fork();
   if (pid == 0) run_child(group, request);
-  pthread_setcancelstate(cancel_state, nullptr);
   // Found out here while the kernel brings the child up. With other threads the handlers may have
   // changed since the fork: then the child looks itself.
   if (pid > 0 && __libc_single_threaded != 0) {

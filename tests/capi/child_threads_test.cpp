@@ -127,6 +127,20 @@ TEST_P(ChildThreadsTest, P17AFunctionThatReturnsEndsItsThreads) {
   EXPECT_EQ(exit_code_of(start(return_with_a_thread, talk.get())), 6);
 }
 
+// Nothing in it could be cancelled; what comes after it could.
+int return_with_a_cancellation_pending(const void*, size_t, const mpc_ref*, size_t) {
+  MUST(pthread_cancel(pthread_self()) == 0);
+  printf("function;");
+  return 6;
+}
+
+TEST_P(ChildThreadsTest, P17ACancellationThatComesTooLateForTheFunctionChangesNothing) {
+  GroupPage<Talk> talk;
+  mpc_process* process = start_speaking(return_with_a_cancellation_pending, talk.get());
+  EXPECT_EQ(exit_code_of(process), 6);
+  EXPECT_EQ(read_all(pipe_of(process, 1)), "function;");
+}
+
 // --- text that cannot be written -----------------------------------------------------------------
 
 int say_it_to_nobody(const void*, size_t, const mpc_ref*, size_t) {
