@@ -49,11 +49,17 @@ struct Links {
   pid_t process = 0;  // whose they are: a forked child makes its own
   std::map<std::string, Link> by_image;
   std::map<std::string, std::array<uint64_t, 2>> files;  // device and inode, by path
-  std::vector<Owner> avoided;
 };
 Links& links() {
   static auto* links = new Links;
   return *links;
+}
+
+// Those that no request gets to. Under LocalLock and not the lock below: who finds that out is in
+// the middle of a start, and so has what those wait for who make a server.
+std::vector<Owner>& unreachable() {
+  static auto* servers = new std::vector<Owner>;
+  return *servers;
 }
 
 // Held while a server is made. In a forked child it may be held by a thread that does not exist.
@@ -102,7 +108,8 @@ std::string purpose_of(const Image& image, const std::string& preload) {
 }
 
 bool avoided(Owner record) {
-  const std::vector<Owner>& all = links().avoided;
+  LocalLock lock;
+  const std::vector<Owner>& all = unreachable();
   return std::find(all.begin(), all.end(), record) != all.end();
 }
 
@@ -328,8 +335,8 @@ Result<Server> server_for(Group& group, const Image& image, std::string& warning
 }
 
 void server_avoid(const Server& server) {
-  Making making_lock;
-  if (!avoided(server.record)) links().avoided.push_back(server.record);
+  LocalLock lock;
+  unreachable().push_back(server.record);
 }
 
 void servers_end(Group& group) {
@@ -338,6 +345,8 @@ void servers_end(Group& group) {
   });
   Making making_lock;
   links().by_image.clear();
+  LocalLock lock;
+  unreachable().clear();
 }
 
 }  // namespace mpc

@@ -7,9 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
 #include <vector>
 
 #include <mpc/mpc.h>
+
+#include "support/talk.hpp"
 
 namespace mpc::test {
 
@@ -178,6 +182,36 @@ TEST_P(ForkServerTest, M13AServerThatIsKilledWhileAPoolMapsCostsNoItem) {
       << last_message();
   EXPECT_EQ(wait_for(killer), 0);
   for (size_t i = 0; i < kItems; ++i) ASSERT_EQ(squares[i], static_cast<int64_t>(i * i));
+  (void)server();  // there is one again, as before
+}
+
+constexpr uint32_t kStartsOfThread = 200;
+
+// True if each of many processes, started one after the other, returned what it should.
+bool starts_many(Count& ended) {
+  bool right = true;
+  for (uint32_t i = 0; i < kStartsOfThread; ++i) {
+    right = finished(started(return_seven, nullptr, 0, MPC_START_FORKSERVER)) == 7 && right;
+    ended.add();
+  }
+  return right;
+}
+
+TEST_P(ForkServerTest, M13AServerThatIsKilledWhileManyThreadsStartCostsNoStart) {
+  constexpr uint32_t kThreads = 4;
+  constexpr uint32_t kStartsBetweenKills = 20;
+  Count ended;
+  std::atomic<uint32_t> right{0};
+  std::vector<std::thread> threads;
+  for (uint32_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] { right += starts_many(ended) ? 1 : 0; });
+  }
+  for (uint32_t starts = 0; starts < kThreads * kStartsOfThread; starts += kStartsBetweenKills) {
+    EXPECT_TRUE(ended.reaches(starts));
+    kill(server_of_a_start(), SIGKILL);
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, kThreads);
   (void)server();  // there is one again, as before
 }
 
