@@ -222,7 +222,9 @@ MPC_API MPC_NODISCARD mpc_status mpc_process_create(mpc_process_fn function,
  *         MPC_EFUNCTION      A fresh image cannot have the function, or what is to be preloaded
  *                            (mpc/forkserver.h) failed; the message says what to do.
  *         MPC_ENOTSUP        A fresh image would run in secure mode, since the effective user or
- *                            group is not the real one.
+ *                            group is not the real one, or the program's file gives more rights
+ *                            (setuid, setgid, capabilities); the message says what to do. `fork`
+ *                            works.
  *         MPC_EPARTICIPANTS  4,096 processes are in the group already.
  *         MPC_ESYSTEM        The kernel could not start one, or there is no such folder, file,
  *                            descriptor or program; the message says what failed and why.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The start method `spawn`: a fresh image that is taken over.
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "process/function_name.hpp"
@@ -8,24 +7,9 @@
 #include "process/image.hpp"
 #include "process/launch_image.hpp"
 #include "process/launcher.hpp"
+#include "process/secure_image.hpp"
 
 namespace mpc {
-namespace {
-
-// The kernel has an image run in secure mode which would have more rights than the real user or
-// group; the library is told nothing there, and the program's own main would run.
-Result<void> check_not_secure(const Image& image) {
-  bool ids_differ = geteuid() != getuid() || getegid() != getgid();
-  bool has_more_rights = getauxval(AT_SECURE) != 0 && !image.names_child;
-  if (!ids_differ && !has_more_rights) return {};
-  return failure(MPC_ENOTSUP,
-                 "%s, so the kernel would have a fresh image run in secure mode, where it cannot "
-                 "become a child; use fork, or make them equal by setresuid() and setresgid()",
-                 ids_differ ? "the effective user or group is not the real one"
-                            : "the program's file gives it more rights than its user has");
-}
-
-}  // namespace
 
 Result<Started> launch_spawn(Group& group, const StartRequest& request) {
   FunctionName function;
@@ -39,7 +23,7 @@ Result<Started> launch_spawn(Group& group, const StartRequest& request) {
   Result<Image> image = request.image != nullptr ? Result<Image>(*request.image)
                                                  : image_for(has_function ? &function : nullptr);
   if (!image) return image.error();
-  if (Result<void> begins = check_not_secure(*image); !begins) return begins.error();
+  if (Result<void> begins = image_check_not_secure(*image); !begins) return begins.error();
   Result<Handout> handout =
       Handout::make(group, request, has_function ? &function : nullptr, image->preloads);
   if (!handout) return handout.error();

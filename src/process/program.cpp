@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <exception>
@@ -75,6 +76,11 @@ void program_join(const StartTicket& ticket) noexcept {
 }
 
 Result<ProgramInput> program_input() {
+  if (joined.process == 0 && getauxval(AT_SECURE) != 0) {
+    return failure(MPC_ESTATE,
+                   "this program runs with other rights than who started it (setuid), so that its "
+                   "environment is not heeded; it cannot be a program of a group");
+  }
   if (joined.process == 0) {
     return failure(MPC_ESTATE,
                    "this process was not started as a program of a group; start it with "

@@ -95,10 +95,24 @@ MPC_CHILD_CODE bool take_over() {
   return put_in_slot(slot, reinterpret_cast<void*>(start_child_main));
 }
 
+// An image that was to become a child runs in secure mode, which its starter could not foresee: as
+// a security module decides. The program's main() must not run a second time. Nothing else is
+// heeded of what anybody may have put into the environment of such an image.
+void end_secured_image() {
+  const char* text = getenv(variable);
+  StartTicket ticket;
+  if (text != nullptr && ticket_parse(text, ticket) && !ticket.for_program) {
+    _exit(kCouldNotBegin);
+  }
+}
+
 [[gnu::constructor]] void at_load() {
   // Not where the program runs with more rights than who started it.
   const char* text = secure_getenv(variable);
-  if (text == nullptr) return;
+  if (text == nullptr) {
+    end_secured_image();
+    return;
+  }
   bool sound = ticket_parse(text, taken.ticket);
   unsetenv(variable);
   if (!sound) return;
