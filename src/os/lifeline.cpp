@@ -258,6 +258,13 @@ Fd lifeline_connection(const Tie& offered) {
   return fd;
 }
 
+// A socket that is connected to nobody, and so never sends the signal. Of a kind that does not
+// count as hung up for it.
+Fd lifeline_mark() {
+  Fd fd = above_standard(Fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
+  return fd && fcntl(fd.get(), F_SETSIG, SIGKILL) == 0 ? std::move(fd) : Fd();
+}
+
 bool lifeline_is_tie(int fd) { return is_ours(fd); }
 
 void lifeline_decline(const Tie& parent) {

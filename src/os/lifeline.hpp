@@ -71,7 +71,12 @@ bool lifeline_tie_image(int fd, int32_t parent_pid);
 // lifeline_tie_image(); -1: it connects by itself. False if that one is dead, or cannot be tied to.
 bool lifeline_tie_to(const LifelineAddress& lifeline, int fd);
 
-// Whether a descriptor is such a connection, and not a file of the program's that has its number.
+// For a process that is not to be tied, and is to be known by it as the tied are by theirs: who it
+// is is set by F_SETOWN. Empty where no descriptor is left.
+Fd lifeline_mark();
+
+// Whether a descriptor is such a connection or mark, and not a file of the program's that has its
+// number.
 bool lifeline_is_tie(int fd);
 
 // As lifeline_tie_to(), until what it gives is closed. Empty where that one is false.

@@ -56,9 +56,11 @@ Result<Handout> Handout::make(Group& group, const StartRequest& request,
   StartTicket& ticket = out.ticket_;
   ticket.for_program = request.task->program.has_value();
   ticket.preloaded = preloaded;
-  if (!request.detach) {
-    Fd connection = lifeline_connection(request.tie);
-    if (connection) out.tie_ = Fd(fcntl(connection.get(), F_DUPFD_CLOEXEC, number.first_free));
+  // A program is known by its tie, and one that is detached by what looks like one: its parent's
+  // pid is also that of processes that it leaves behind, where orphans come to this process.
+  if (!request.detach || ticket.for_program) {
+    Fd tie = request.detach ? lifeline_mark() : lifeline_connection(request.tie);
+    if (tie) out.tie_ = Fd(fcntl(tie.get(), F_DUPFD_CLOEXEC, number.first_free));
     if (!out.tie_ && ticket.for_program) {
       return system_failure("a connection that ties the program to this process", errno);
     }

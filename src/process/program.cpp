@@ -33,25 +33,27 @@ char why_not[512];
 
 void note_why_not(const char* message) { snprintf(why_not, sizeof why_not, "%s", message); }
 
-// The tie names the process that was started, from before its image began. Only who is not tied is
-// known by its parent.
+// The tie names the process that was started, from before its image began. Where that was closed
+// the parent has to do, and nobody joins.
 bool is_for_this_process(const StartTicket& ticket) {
-  if (ticket.tied && lifeline_is_tie(ticket.tie_fd)) {
-    return fcntl(ticket.tie_fd, F_GETOWN) == getpid();
-  }
+  if (lifeline_is_tie(ticket.tie_fd)) return fcntl(ticket.tie_fd, F_GETOWN) == getpid();
   return getppid() == ticket.parent_pid;
 }
 
 Result<const StartMessage*> join(const StartTicket& ticket) {
-  bool closed = !same_file(ticket.memory_fd, ticket.device, ticket.inode) ||
-                (ticket.tied && !lifeline_is_tie(ticket.tie_fd));
+  bool closed =
+      !same_file(ticket.memory_fd, ticket.device, ticket.inode) || !lifeline_is_tie(ticket.tie_fd);
   if (closed) {
     return failure(MPC_ESTATE,
                    "the descriptors that this program was started with were closed before it "
                    "loaded libmpc; load it first, or leave descriptors %d and up open",
                    ticket.memory_fd);
   }
-  if (ticket.tied) fcntl(ticket.tie_fd, F_SETFD, FD_CLOEXEC);
+  if (ticket.tied) {
+    fcntl(ticket.tie_fd, F_SETFD, FD_CLOEXEC);
+  } else {
+    close(ticket.tie_fd);
+  }
   return adopt_program(ticket);
 }
 

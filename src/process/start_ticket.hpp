@@ -22,7 +22,8 @@ struct StartTicket {
   uint64_t inode = 0;
   uint64_t base = 0;  // where the starter has it mapped
   uint64_t size = 0;
-  int tie_fd = -1;  // -1: not tied by a connection
+  int tie_fd =
+      -1;  // -1: no connection; of a program that is not tied: the mark that it has instead
   int key_fd = -1;  // a pipe with the starter's authentication key
   int32_t parent_pid = 0;
   bool tied = false;
