@@ -171,6 +171,53 @@ TEST_P(FileSizeTest, Works) {
 INSTANTIATE_TEST_SUITE_P(MiB, FileSizeTest, testing::Values(0, 1, 100, 16384),
                          testing::PrintToStringParamName());
 
+// --- no memory file ------------------------------------------------------------------------------
+
+int returns_nine(const void*, size_t, const mpc_ref*, size_t) { return 9; }
+
+void must_work_by_fork() {
+  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+  options.start_method = MPC_START_FORK;
+  MUST(ended(started(returns_nine, options)) == 9);
+  mpc_pool* pool = pool_of(2, MPC_START_FORK);
+  map_numbers(pool);
+  end_pool(pool);
+}
+
+// Group memory is in no file then, and only a fork hands it on.
+MPC_PROGRAM(host_whose_files_may_never_be_large) {
+  Host host;
+  HostState before = HostState::now();
+  uint64_t bytes = std::stoull(arguments.at(0));
+  rlimit both{bytes, bytes};
+  MUST(setrlimit(RLIMIT_FSIZE, &both) == 0);
+  for (mpc_start_method method : {MPC_START_SPAWN, MPC_START_FORKSERVER, MPC_START_PROGRAM}) {
+    must_work_by_fork();
+    mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
+    options.start_method = method;
+    options.program = method == MPC_START_PROGRAM ? "true" : nullptr;
+    mpc_process* process;
+    mpc_process_fn function = method == MPC_START_PROGRAM ? nullptr : returns_nine;
+    MUST(mpc_process_create(function, &options, &process) == MPC_OK);
+    MUST(KEEPS_ERRNO(mpc_process_start(process)) == MPC_ESYSTEM);
+    MUST(last_message().find("RLIMIT_FSIZE") != std::string::npos);
+    MUST(last_message().find("use fork") != std::string::npos);
+    MUST(mpc_process_destroy(process) == MPC_OK);
+    MUST(participants_now() == 1);
+  }
+  must_work_by_fork();
+  MUST(mpc_group_leave() == MPC_OK);
+  before.must_still_be();
+  return 0;
+}
+
+class HardFileSizeTest : public testing::TestWithParam<uint64_t> {};
+TEST_P(HardFileSizeTest, OnlyForkWorksAndTheOthersSayWhy) {
+  expect_works("host_whose_files_may_never_be_large", {std::to_string(GetParam() * kMiB)});
+}
+INSTANTIATE_TEST_SUITE_P(MiB, HardFileSizeTest, testing::Values(0, 1, 31),
+                         testing::PrintToStringParamName());
+
 // --- strict accounting ---------------------------------------------------------------------------
 
 constexpr const char* kOvercommit = "/proc/sys/vm/overcommit_memory";
