@@ -28,4 +28,10 @@ Error system_failure(const char* call, int error_number) {
                  error_number, advice);
 }
 
+Error no_process_failure(const char* call, int error_number) {
+  Error failed = system_failure(call, error_number);
+  if (error_number == EAGAIN) failed.message += ": the limit of processes is reached (ulimit -u)";
+  return failed;
+}
+
 }  // namespace mpc

@@ -22,6 +22,9 @@ struct Error {
 // MPC_ESYSTEM with the name of the call and the errno that it left.
 Error system_failure(const char* call, int error_number);
 
+// The same of what makes a process or a thread: EAGAIN is a limit there.
+Error no_process_failure(const char* call, int error_number);
+
 template <class T>
 class [[nodiscard]] Result {
  public:

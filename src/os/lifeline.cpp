@@ -105,7 +105,7 @@ Result<void> start_keeper() {
   keeper.pokes.store(0);
   keeper.starts = 0;
   int error = bare_thread_start(keeper.thread, keep, keeper_stack, kStackSize);
-  if (error != 0) return system_failure("the thread that children are tied to", error);
+  if (error != 0) return no_process_failure("the thread that children are tied to", error);
   if (keeper.name_length > sizeof LifelineAddress::bytes) {
     return failure(MPC_EINTERNAL, "the kernel chose an unexpectedly long socket name");
   }

@@ -21,11 +21,7 @@ MPC_CHILD_CODE Result<Started> launch_fork(Group& group, const StartRequest& req
   if (pid > 0 && __libc_single_threaded != 0) {
     participant_note_signals(group, request.record, signals_handled());
   }
-  if (pid < 0) {
-    Error failed = system_failure("fork", errno);
-    failed.message += errno == EAGAIN ? ": the limit of processes is reached (ulimit -u)" : "";
-    return failed;
-  }
+  if (pid < 0) return no_process_failure("fork", errno);
   return Started{pid, 0};
 }
 

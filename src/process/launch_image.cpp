@@ -195,8 +195,10 @@ std::vector<int> to_close_one_by_one(const ImageStart& start) {
 
 Error failure_of(const ImageStart& start, const Steps& steps) {
   std::string what = steps.failed;
-  what += what.empty() ? "executing " + start.path : " for " + start.path;
-  return system_failure(what.c_str(), static_cast<int>(steps.error));
+  int error = static_cast<int>(steps.error);
+  // The kernel holds an exec to the limit of processes too, where a change of the user went beyond.
+  if (what.empty()) return no_process_failure(("executing " + start.path).c_str(), error);
+  return system_failure((what + " for " + start.path).c_str(), error);
 }
 
 Result<int32_t> attempt(Steps& steps) {
@@ -206,11 +208,7 @@ Result<int32_t> attempt(Steps& steps) {
   pthread_sigmask(SIG_BLOCK, &all, &steps.mask);
   long pid = fresh_clone(become_image, &steps, child_stack, kStackSize, steps.handlers_reset);
   pthread_sigmask(SIG_SETMASK, &steps.mask, nullptr);
-  if (pid < 0) {
-    Error failed = system_failure("starting a fresh process", static_cast<int>(-pid));
-    failed.message += pid == -EAGAIN ? ": the limit of processes is reached (ulimit -u)" : "";
-    return failed;
-  }
+  if (pid < 0) return no_process_failure("starting a fresh process", static_cast<int>(-pid));
   if (steps.failed == nullptr) return static_cast<int32_t>(pid);
   siginfo_t info;
   while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {

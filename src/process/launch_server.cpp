@@ -223,7 +223,7 @@ Result<Started> launch_server(Group& group, const StartRequest& request) {
     case Answer::kNoServer:
       return Started{};
     case Answer::kRefused:
-      return system_failure("fork in the fork server", value);
+      return no_process_failure("fork in the fork server", value);
     case Answer::kStarted:
       break;
   }

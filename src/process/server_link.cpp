@@ -255,6 +255,7 @@ Result<Made> make_server_once(Group& group, const Image& image, const std::strin
   // Killed before it had noted the server: then that one ends by itself.
   if ((**room).pid == 0 && *code < 0) return not_made(**room, "the fork server was killed");
   if ((**room).pid == 0) {
+    if (why.empty()) why = (**room).failure;
     return failure(MPC_ESYSTEM, "the fork server could not be started: %s",
                    why.empty() ? "it ended" : why.c_str());
   }

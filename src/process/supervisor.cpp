@@ -373,17 +373,21 @@ int start_server(const void* argument, size_t size, const mpc_ref*, size_t) {
   if (group == nullptr || !start_unpack({static_cast<const char*>(argument), size}, start)) {
     return 1;
   }
+  auto& birth = *reinterpret_cast<ServerBirth*>(group->at(start.birth));
+  auto cannot = [&](const Error& error) {
+    say(birth.failure, sizeof birth.failure, error.message);
+    return 1;
+  };
   int gate[2];
-  if (pipe2(gate, O_CLOEXEC) != 0) return 1;
+  if (pipe2(gate, O_CLOEXEC) != 0) return cannot(system_failure("pipe2", errno));
   pid_t pid = fork();
-  if (pid < 0) return 1;
+  if (pid < 0) return cannot(no_process_failure("fork", errno));
   if (pid == 0) {
     close(gate[1]);
     if (!is_noted(gate[0])) _exit(1);
     run_server(start);
   }
   // Not reaped yet, so that this is its pid and no other's.
-  auto& birth = *reinterpret_cast<ServerBirth*>(group->at(start.birth));
   birth.identity = process_identity(pid);
   birth.pid = pid;
   return write(gate[1], "", 1) == 1 ? 0 : 1;

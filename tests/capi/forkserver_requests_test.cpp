@@ -291,28 +291,6 @@ TEST(ForkServerLimitTest, M13AServerThatCannotTakeWhatIsPassedSaysSo) {
   EXPECT_EQ(run_program("has_a_server_without_descriptors"), 0);
 }
 
-// A limit on processes is the user's, whom only a test by root can make one of its own.
-MPC_PROGRAM(has_a_server_that_cannot_fork) {
-  MUST(setuid(54321) == 0);
-  (void)server_of_a_start();
-  rlimit none{1, 1};
-  pid_t server = server_of_a_start();
-  MUST(prlimit(server, RLIMIT_NPROC, &none, nullptr) == 0);
-  mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
-  options.start_method = MPC_START_FORKSERVER;
-  mpc_process* process;
-  MUST(mpc_process_create(nullptr, &options, &process) == MPC_OK);
-  MUST(mpc_process_start(process) == MPC_ESYSTEM);
-  MUST(last_message().find("fork in the fork server") != std::string::npos);
-  MUST(!ends_within(server, 0));
-  return 0;
-}
-
-TEST(ForkServerLimitTest, M13AServerThatCannotForkSaysSo) {
-  if (geteuid() != 0) GTEST_SKIP() << "only root can be a user with no other processes";
-  EXPECT_EQ(run_program("has_a_server_that_cannot_fork"), 0);
-}
-
 // --- what children do
 // ------------------------------------------------------------------------------
 
