@@ -347,7 +347,7 @@ void servers_end(Group& group) {
   Making making_lock;
   links().by_image.clear();
   LocalLock lock;
-  unreachable().clear();
+  unreachable().clear();  // in another group others have their records
 }
 
 }  // namespace mpc
