@@ -48,9 +48,10 @@
  * have closed descriptors that they did not open: one of them is the tie. When the parent returns
  * from main() or calls exit(), daemons are terminated and the others are waited for, as in Python.
  *
- * The first start in a process makes one sleeping kernel thread there (no pthread: it is in no
- * count of the C library's, runs no code of the program's, and keeps no process alive). It holds
- * what tells the children of this process's death; a descriptor could be closed by the program.
+ * The first start in a process, and in each further network namespace that it starts children in,
+ * makes one sleeping kernel thread there (no pthread: it is in no count of the C library's, runs no
+ * code of the program's, and keeps no process alive). It holds what tells the children of this
+ * process's death; a descriptor could be closed by the program.
  *
  * `fork` copies only the calling thread. A lock that another thread held stays held in the child:
  * a program that has threads should do no more in the child than it would after its own fork().

@@ -24,7 +24,7 @@ int start(BareThread& thread, int (*run)(void*), char* stack_top, bool copied_ta
   pthread_sigmask(SIG_BLOCK, &all, &before);
   int flags = CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
               CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | (copied_table ? 0 : CLONE_FILES);
-  int result = clone(run, stack_top, flags, nullptr, &thread.tid, nullptr, &thread.tid);
+  int result = clone(run, stack_top, flags, &thread, &thread.tid, nullptr, &thread.tid);
   int error = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (result < 0) return error;

@@ -33,7 +33,7 @@ struct BareThread {
   bool copied_table = false;
 };
 
-// Starts `run`, which calls what stands below in this order, and waits until it has said how it
+// Starts `run`, which is given `thread` and calls what stands below in this order, and waits until it has said how it
 // went: 0, or the errno of what failed; then the thread is gone. REQUIRES: `thread` runs none in
 // this process; in a forked child it may still say that it does.
 int bare_thread_start(BareThread& thread, int (*run)(void*), char* stack, size_t stack_size);

@@ -2,8 +2,9 @@
 // How children learn of their parent's death from the kernel, whatever the parent does meanwhile.
 //
 // A process that has children keeps a listening socket in a descriptor table of its own, held by a
-// kernel thread that does nothing else. Each child connects to it and asks for SIGKILL when the
-// connection hangs up: which the kernel sends when that thread goes, and it goes with its process.
+// kernel thread that does nothing else; one for each network namespace that it starts children in.
+// Each child connects to it and asks for SIGKILL when the connection hangs up: which the kernel
+// sends when that thread goes, and it goes with its process.
 //
 // Why so: a parent-death signal fires when the forking *thread* ends, and is lost over some execs.
 // A pipe's write end in the program's own table is closed by a program that closes what it did not
@@ -37,6 +38,10 @@ struct Tie {
 // time, for this and for lifeline_lend().
 Result<Tie> lifeline_offer(int memory_fd);
 
+// The lifeline of this process for who is in the calling thread's network namespace. REQUIRES: as
+// lifeline_offer().
+Result<LifelineAddress> lifeline_address(int memory_fd);
+
 // Says who was started with what was offered; 0: nobody.
 //
 // One connection is kept and lent to one child after the other: this process's copy keeps nobody
@@ -45,13 +50,15 @@ Result<Tie> lifeline_offer(int memory_fd);
 void lifeline_lend(const Tie& offered, int32_t pid);
 
 // A connection for a child that cannot make one itself; the one that is lent, or a new one. Empty
-// where none can be had.
-Fd lifeline_connection(const Tie& offered);
+// where no descriptor is free; an error where nobody could make one.
+// REQUIRES: as lifeline_offer().
+Result<Fd> lifeline_connection(const Tie& offered);
 
 // The child has ended: what was lent to it can be lent again. From any thread.
 void lifeline_return(int32_t pid);
 
-// Tells the thread to forget children that have ended; cheap, and done now and then by itself.
+// Tells the threads to take in who has connected, and to forget who has ended; cheap, and done now
+// and then by itself. REQUIRES: as lifeline_offer().
 void lifeline_tidy();
 
 // How many threads of this process are the lifeline's.
@@ -72,8 +79,8 @@ bool lifeline_tie_image(int fd, int32_t parent_pid);
 bool lifeline_tie_to(const LifelineAddress& lifeline, int fd);
 
 // For a process that is not to be tied, and is to be known by it as the tied are by theirs: who it
-// is is set by F_SETOWN. Empty where no descriptor is left.
-Fd lifeline_mark();
+// is is set by F_SETOWN.
+Result<Fd> lifeline_mark();
 
 // Whether a descriptor is such a connection or mark, and not a file of the program's that has its
 // number.

@@ -177,10 +177,15 @@ HeldPidfd newest_child_pidfd(const Process* process) {
 
 Result<LifelineAddress> lifeline_of_this_process(Group& group) {
   lock_starts();
-  Result<Tie> tie = lifeline_offer(kept_memory(group));
+  Result<LifelineAddress> address = lifeline_address(kept_memory(group));
   pthread_mutex_unlock(&starts.mutex);
-  if (!tie) return tie.error();
-  return tie->lifeline;
+  return address;
+}
+
+void tidy_lifeline() {
+  lock_starts();
+  lifeline_tidy();
+  pthread_mutex_unlock(&starts.mutex);
 }
 
 Result<Starting> Starting::begin(Group& group) {

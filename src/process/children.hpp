@@ -37,6 +37,9 @@ void children_forget();
 // Where children of this process tie themselves to. Not while one is being started.
 Result<LifelineAddress> lifeline_of_this_process(Group& group);
 
+// Makes room for who ties itself there.
+void tidy_lifeline();
+
 // Unties a child from this process's life; `pidfd` is the child's.
 Untied untie_child(int pidfd, int32_t pid);
 

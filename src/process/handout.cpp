@@ -59,11 +59,10 @@ Result<Handout> Handout::make(Group& group, const StartRequest& request,
   // A program is known by its tie, and one that is detached by what looks like one: its parent's
   // pid is also that of processes that it leaves behind, where orphans come to this process.
   if (!request.detach || ticket.for_program) {
-    Fd tie = request.detach ? lifeline_mark() : lifeline_connection(request.tie);
-    if (tie) out.tie_ = Fd(fcntl(tie.get(), F_DUPFD_CLOEXEC, number.first_free));
-    if (!out.tie_ && ticket.for_program) {
-      return system_failure("a connection that ties the program to this process", errno);
-    }
+    Result<Fd> tie = request.detach ? lifeline_mark() : lifeline_connection(request.tie);
+    if (!tie && ticket.for_program) return tie.error();
+    if (tie) out.tie_ = Fd(fcntl(tie->get(), F_DUPFD_CLOEXEC, number.first_free));
+    if (!out.tie_ && ticket.for_program) return system_failure("the tie of the program", EMFILE);
   }
   Result<uint64_t> message = start_message_write(group, request, function);
   if (!message) return message.error();

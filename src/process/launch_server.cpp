@@ -194,7 +194,11 @@ Result<Started> launch_server(Group& group, const StartRequest& request) {
   Fd socket_fd(with_spare([] { return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }));
   if (!socket_fd) return system_failure("asking the fork server", errno);
   Fd tie;
-  if (!request.detach) tie = lifeline_connection(request.tie);
+  if (!request.detach) {
+    Result<Fd> connection = lifeline_connection(request.tie);
+    if (!connection) return connection.error();
+    tie = std::move(*connection);
+  }
   ServerRequest packet{};
   packet.starter = request.starter.word;
   packet.record = request.record.word;

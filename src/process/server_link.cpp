@@ -182,6 +182,7 @@ Made wait_for_birth(Group& group, ServerBirth& birth, int64_t time) {
   Deadline patience = Deadline::after(time);
   Stopped stopped;
   while (birth.state.load() == ServerBirth::kStarting) {
+    tidy_lifeline();
     bool alive = process_life(birth.pid, birth.identity) == Life::kAlive;
     if (birth.state.load() != ServerBirth::kStarting) break;
     if (!alive) return not_made(birth, "the fork server ended");
