@@ -21,9 +21,13 @@ Error failure(mpc_status status, const char* format, ...) {
 Error system_failure(const char* call, int error_number) {
   // The names are fixed and need no locale, as the texts of strerror() would.
   const char* name = strerrorname_np(error_number);
-  const char* advice = error_number == EMFILE   ? ": no descriptor is free; raise RLIMIT_NOFILE"
-                       : error_number == ENFILE ? ": fs.file-max of the system is reached"
-                                                : "";
+  const char* advice =
+      error_number == EMFILE   ? ": no descriptor is free; raise RLIMIT_NOFILE"
+      : error_number == ENFILE ? ": fs.file-max of the system is reached"
+      : error_number == ETOOMANYREFS
+          ? ": too many descriptors of this user's wait in sockets to be received; "
+            "receive them, or raise RLIMIT_NOFILE"
+          : "";
   return failure(MPC_ESYSTEM, "%s failed with %s (%d)%s", call, name == nullptr ? "?" : name,
                  error_number, advice);
 }

@@ -52,13 +52,15 @@ class Patience {
   Deadline until_ = Deadline::after(kPatience);
 };
 
-enum class Sent { kYes, kNobodyThere, kNoRoom, kFailed };
+enum class Sent { kYes, kNobodyThere, kNoRoom, kNoPassage, kFailed };
 
-// kNoRoom: so many requests wait there already, or so many descriptors are on their way.
+// kNoRoom: so many requests wait there already. kNoPassage: so many descriptors of this user's wait
+// in any sockets.
 Sent sent_as(ssize_t sent) {
   if (sent >= 0) return Sent::kYes;
   if (errno == ECONNREFUSED || errno == ENOENT) return Sent::kNobodyThere;
-  bool full = errno == EAGAIN || errno == EWOULDBLOCK || errno == ETOOMANYREFS || errno == EINTR;
+  if (errno == ETOOMANYREFS) return Sent::kNoPassage;
+  bool full = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
   return full ? Sent::kNoRoom : Sent::kFailed;
 }
 
@@ -66,20 +68,24 @@ Sent sent_as(ssize_t sent) {
 // those who wait have their turns.
 Sent send_packet(int socket_fd, Group& group, const Server& server, const msghdr& packet) {
   Sent sent = sent_as(sendmsg(socket_fd, &packet, MSG_NOSIGNAL | MSG_DONTWAIT));
-  if (sent != Sent::kNoRoom) return sent;
+  if (sent != Sent::kNoRoom && sent != Sent::kNoPassage) return sent;
   timeval tick{0, kTick / 1000};
   setsockopt(socket_fd, SOL_SOCKET, SO_SNDTIMEO, &tick, sizeof tick);
   Patience patience(group, server);
-  while (sent == Sent::kNoRoom) {
+  while (sent == Sent::kNoRoom || sent == Sent::kNoPassage) {
+    if (patience.over() && sent == Sent::kNoPassage) {
+      errno = ETOOMANYREFS;
+      return Sent::kFailed;  // no fault of the server's
+    }
     if (patience.over()) {
       process_kill(server.pid, server.identity);
       return Sent::kNobodyThere;
     }
-    sent = sent_as(sendmsg(socket_fd, &packet, MSG_NOSIGNAL));
-    if (sent == Sent::kNoRoom && errno == ETOOMANYREFS) {
+    if (sent == Sent::kNoPassage) {
       timespec nap{0, kNap};
       nanosleep(&nap, nullptr);
     }
+    sent = sent_as(sendmsg(socket_fd, &packet, MSG_NOSIGNAL));
   }
   return sent;
 }
