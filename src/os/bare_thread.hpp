@@ -33,9 +33,9 @@ struct BareThread {
   bool copied_table = false;
 };
 
-// Starts `run`, which is given `thread` and calls what stands below in this order, and waits until it has said how it
-// went: 0, or the errno of what failed; then the thread is gone. REQUIRES: `thread` runs none in
-// this process; in a forked child it may still say that it does.
+// Starts `run`, which is given `thread` and calls what stands below in this order, and waits until
+// it has said how it went: 0, or the errno of what failed; then the thread is gone. REQUIRES:
+// `thread` runs none in this process; in a forked child it may still say that it does.
 int bare_thread_start(BareThread& thread, int (*run)(void*), char* stack, size_t stack_size);
 
 // Waits until the thread has seen `stop` and is gone.

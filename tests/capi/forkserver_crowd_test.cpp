@@ -107,7 +107,7 @@ TEST_P(ForkServerTest, M14OfTheRequestsOfManyThreadsNoneIsLost) {
 
 // The kernel counts a user's that wait in any socket to be received.
 MPC_PROGRAM(has_too_many_descriptors_on_their_way) {
-  MUST(setuid(54321) == 0);
+  become_a_user_of_no_other_process();
   pid_t server = server_of_a_start();
   int ends[2];
   MUST(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);

@@ -12,8 +12,6 @@
 namespace mpc::test {
 namespace {
 
-constexpr uid_t kAlone = 54321;  // of no other process: limits on processes are a user's
-
 mpc_process* made(mpc_process_fn function, mpc_start_method method) {
   mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
   options.start_method = method;
@@ -79,7 +77,7 @@ TEST(ForkServerRefusalTest, M13AServerWithoutMemoryForAForkSaysSoAndGoesOn) {
 }
 
 MPC_PROGRAM(has_a_server_that_may_not_fork_for_a_while) {
-  MUST(setuid(kAlone) == 0);
+  become_a_user_of_no_other_process();
   pid_t server = server_of_a_start();
   rlimit before;
   MUST(prlimit(server, RLIMIT_NPROC, nullptr, &before) == 0);
@@ -102,7 +100,7 @@ TEST(ForkServerRefusalTest, M13AServerAtTheLimitOfProcessesSaysSoAndGoesOn) {
 // Wherever the limit is met: at this process's thread, at the server's parent, at the server, at
 // the child.
 MPC_PROGRAM(may_have_ever_more_processes) {
-  MUST(setuid(kAlone) == 0);
+  become_a_user_of_no_other_process();
   auto method = static_cast<mpc_start_method>(std::stoi(arguments.at(0)));
   rlimit both;
   MUST(getrlimit(RLIMIT_NPROC, &both) == 0);

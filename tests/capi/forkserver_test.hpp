@@ -46,6 +46,9 @@ T* group_page() {
   return new (address) T();
 }
 
+// For a program of root's: what the kernel counts for each user is this program's alone then.
+void become_a_user_of_no_other_process();
+
 // Whose child the kernel says that a child by forkserver is which is started by this process now.
 pid_t server_of_a_start();
 
