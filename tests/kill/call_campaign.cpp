@@ -243,7 +243,7 @@ Tally CallCampaign::run() {
   begun_ = static_cast<uint32_t*>(mpc_block_address(block));
   survivors_start(50);
   before_ = Books::now();
-  for (const VictimWork& work : victim_works()) {
+  for (const VictimWork& work : victim_works(method_)) {
     for (Role role : {Role::kServer, Role::kMaker, Role::kParent, Role::kChild}) {
       run_role(work, role);
     }

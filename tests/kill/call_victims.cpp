@@ -8,6 +8,7 @@
 
 #include "call_tracer.hpp"
 #include "operation.hpp"
+#include "started.hpp"
 #include "starts.hpp"
 
 namespace kill_tests {
@@ -25,6 +26,7 @@ int wait_for_the_end(const void*, size_t, const mpc_ref* refs, size_t) {
   begin(refs);
   for (;;) pause();
 }
+const Started waiting("victim's child that waits", wait_for_the_end);
 
 // Takes memory and an object, and leaves the one behind.
 int work(const void*, size_t, const mpc_ref* refs, size_t) {
@@ -34,8 +36,10 @@ int work(const void*, size_t, const mpc_ref* refs, size_t) {
   must(mpc_block_detach(shared), "mpc_block_detach");
   return kReturned;
 }
+const Started working("victim's child that works", work);
 
 int nothing(const void*, size_t, const mpc_ref*, size_t) { return 0; }
+const Started idle("victim's first child", nothing);
 
 // Is under way when its parent exits, which has to wait for it.
 int work_slowly(const void* argument, size_t size, const mpc_ref* refs, size_t count) {
@@ -43,16 +47,28 @@ int work_slowly(const void* argument, size_t size, const mpc_ref* refs, size_t c
   nanosleep(&nap, nullptr);
   return work(argument, size, refs, count);
 }
+const Started working_slowly("victim's child that works slowly", work_slowly);
 
-mpc_process* make(mpc_start_method method, mpc_process_fn function, const mpc_ref& shared,
-                  uint32_t daemon) {
+mpc_process_options options_with(const mpc_ref& shared) {
   mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
-  options.start_method = method;
   options.refs = &shared;
   options.ref_count = 1;
+  return options;
+}
+
+mpc_process* make(mpc_start_method method, const Started& started, const mpc_ref& shared,
+                  uint32_t daemon) {
+  mpc_process_options options = options_with(shared);
+  options.start_method = method;
   options.daemon = daemon;
   mpc_process* process;
-  must(mpc_process_create(function, &options, &process), "mpc_process_create");
+  must(create(started, options, &process), "mpc_process_create");
+  return process;
+}
+
+mpc_process* make_stranger(bool waits, const mpc_ref& shared) {
+  mpc_process* process;
+  must(create_stranger(waits, options_with(shared), &process), "mpc_process_create");
   return process;
 }
 
@@ -73,7 +89,7 @@ void tell_end(mpc_process* process, Told& told) {
 // A fork server is there already.
 void warm_up(mpc_start_method method, const mpc_ref& shared) {
   if (method != MPC_START_FORKSERVER) return;
-  mpc_process* process = make(method, nothing, shared, 0);
+  mpc_process* process = make(method, idle, shared, 0);
   start(process);
   join(process);
   must(mpc_process_destroy(process), "mpc_process_destroy");
@@ -81,7 +97,7 @@ void warm_up(mpc_start_method method, const mpc_ref& shared) {
 
 void live_start(mpc_start_method method, const mpc_ref& shared, Told& told) {
   must(mpc_group_join(), "mpc_group_join");
-  mpc_process* process = make(method, wait_for_the_end, shared, 0);
+  mpc_process* process = make(method, waiting, shared, 0);
   mark();
   start(process);
   mark();
@@ -93,7 +109,7 @@ void live_start(mpc_start_method method, const mpc_ref& shared, Told& told) {
 void live_join(mpc_start_method method, const mpc_ref& shared, Told& told) {
   must(mpc_group_join(), "mpc_group_join");
   warm_up(method, shared);
-  mpc_process* process = make(method, work, shared, 0);
+  mpc_process* process = make(method, working, shared, 0);
   mark();
   start(process);
   join(process);
@@ -103,7 +119,7 @@ void live_join(mpc_start_method method, const mpc_ref& shared, Told& told) {
 
 void live_terminate(mpc_start_method method, const mpc_ref& shared, Told& told) {
   must(mpc_group_join(), "mpc_group_join");
-  mpc_process* process = make(method, wait_for_the_end, shared, 0);
+  mpc_process* process = make(method, waiting, shared, 0);
   start(process);
   mark();
   must(mpc_process_terminate(process), "mpc_process_terminate");
@@ -115,23 +131,52 @@ void live_terminate(mpc_start_method method, const mpc_ref& shared, Told& told) 
 // The daemon is terminated, the other one waited for.
 void live_exit(mpc_start_method method, const mpc_ref& shared, Told& told) {
   must(mpc_group_join(), "mpc_group_join");
-  start(make(method, wait_for_the_end, shared, 1));
-  start(make(method, work_slowly, shared, 0));
+  start(make(method, waiting, shared, 1));
+  start(make(method, working_slowly, shared, 0));
   told.told = 1;
   mark();
   exit(0);
 }
 
+// It ends by itself.
+void live_stranger(mpc_start_method, const mpc_ref& shared, Told& told) {
+  must(mpc_group_join(), "mpc_group_join");
+  mpc_process* process = make_stranger(false, shared);
+  mark();
+  start(process);
+  join(process);
+  mark();
+  tell_end(process, told);
+}
+
+// It ends only as its parent says, or with it.
+void live_tied_stranger(mpc_start_method, const mpc_ref& shared, Told& told) {
+  must(mpc_group_join(), "mpc_group_join");
+  mpc_process* process = make_stranger(true, shared);
+  mark();
+  start(process);
+  must(mpc_process_terminate(process), "mpc_process_terminate");
+  join(process);
+  mark();
+  tell_end(process, told);
+}
+
 }  // namespace
 
-const std::vector<VictimWork>& victim_works() {
+const std::vector<VictimWork>& victim_works(mpc_start_method method) {
   static const std::vector<VictimWork> works = {
       {"start", live_start, 1, -SIGKILL},
       {"join", live_join, 1, kReturned},
       {"terminate", live_terminate, 1, -SIGTERM},
       {"exit", live_exit, 2, 0},
   };
-  return works;
+  static const std::vector<VictimWork> works_of_programs = [] {
+    std::vector<VictimWork> all = works;
+    all.push_back({"stranger", live_stranger, 0, kReturned});
+    all.push_back({"tied", live_tied_stranger, 0, -SIGTERM});
+    return all;
+  }();
+  return method == MPC_START_PROGRAM ? works_of_programs : works;
 }
 
 }  // namespace kill_tests

@@ -25,7 +25,7 @@ struct VictimWork {
   uint32_t children;
   int32_t exit_code;  // of its child, where nobody is struck
 };
-const std::vector<VictimWork>& victim_works();
+const std::vector<VictimWork>& victim_works(mpc_start_method method);
 
 }  // namespace kill_tests
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "operation.hpp"
+#include "started.hpp"
 #include "starts.hpp"
 
 namespace kill_tests {
@@ -36,25 +37,50 @@ int live_detached(const void* argument, size_t, const mpc_ref* refs, size_t) {
   setpgid(0, 0);
   for (;;) pause();
 }
+const Started detached_started("detached", live_detached);
 
 int live_as_member(const void* argument, size_t, const mpc_ref* refs, size_t);
+const Started member_started("member", live_as_member);
 
-void start(FamilyBoard& board, const mpc_ref& ref, mpc_process_fn function, const Place& place,
-           uint32_t number, bool detach) {
+mpc_process_options options_for(const mpc_ref& ref, const Place& place, uint32_t number) {
   std::vector<mpc_start_method> methods = start_methods();
   mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
   options.start_method =
       generation_of(number) == 1 ? place.method : methods[number % methods.size()];
-  options.detach = detach ? 1 : 0;
   options.argument = &place;
   options.argument_size = sizeof place;
   options.refs = &ref;
   options.ref_count = 1;
-  mpc_process* process;
-  must(mpc_process_create(function, &options, &process), "mpc_process_create");
+  return options;
+}
+
+void start(FamilyBoard& board, mpc_process* process) {
   board.begun.fetch_add(1);
   must(mpc_process_start(process), "mpc_process_start");
   board.done.fetch_add(1);
+}
+
+void start_detached(FamilyBoard& board, const mpc_ref& ref, const Place& place) {
+  mpc_process_options options = options_for(ref, place, place.member + 1);
+  options.detach = 1;
+  mpc_process* process;
+  must(create(detached_started, options, &process), "mpc_process_create");
+  start(board, process);
+}
+
+void start_member(FamilyBoard& board, const mpc_ref& ref, const Place& place) {
+  mpc_process_options options = options_for(ref, place, place.member);
+  bool strange =
+      options.start_method == MPC_START_PROGRAM && generation_of(place.member) == kGenerations;
+  mpc_process* process;
+  must(strange ? create_stranger(true, options, &process)
+               : create(member_started, options, &process),
+       "mpc_process_create");
+  start(board, process);
+  if (!strange) return;
+  int32_t pid = 0;
+  must(mpc_process_pid(process, &pid), "mpc_process_pid");
+  board.pids[place.member].store(pid);
 }
 
 [[noreturn]] void live(FamilyBoard& board, const mpc_ref& ref, const Place& place) {
@@ -63,13 +89,13 @@ void start(FamilyBoard& board, const mpc_ref& ref, mpc_process_fn function, cons
   board.pids[place.member].store(getpid());
   if (place.member < kDetached) {
     Place detached{place.member, place.method};
-    start(board, ref, live_detached, detached, place.member + 1, true);
+    start_detached(board, ref, detached);
     auto& told = board.detached[place.member];
     while (told.load() == 0) syscall(SYS_futex, &told, FUTEX_WAIT, 0, nullptr, nullptr, 0);
   }
   for (uint32_t child = 2 * place.member + 1; child <= 2 * place.member + 2; ++child) {
     if (child >= kMembers) break;
-    start(board, ref, live_as_member, Place{child, place.method}, child, false);
+    start_member(board, ref, Place{child, place.method});
   }
   for (;;) pause();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tree of processes three generations deep under a root, each with two children, of mixed start
-// methods; and two detached processes, which are nobody's.
+// methods; and two detached processes, which are nobody's. A program of the last generation is one
+// that never loads the library.
 #ifndef MPC_TESTS_KILL_FAMILY_TREE_HPP
 #define MPC_TESTS_KILL_FAMILY_TREE_HPP
 

@@ -23,6 +23,7 @@
 #include "base/fd.hpp"
 #include "fault.hpp"
 #include "operation.hpp"
+#include "started.hpp"
 #include "starts.hpp"
 
 namespace kill_tests {
@@ -43,6 +44,7 @@ Shared* shared;
 int wait_for_the_end(const void*, size_t, const mpc_ref*, size_t) {
   for (;;) pause();
 }
+const Started waiting("waiting", wait_for_the_end);
 
 [[noreturn]] void own(mpc_start_method method, uint32_t kills) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -51,7 +53,7 @@ int wait_for_the_end(const void*, size_t, const mpc_ref*, size_t) {
   for (uint32_t i = 0; i < kills; ++i) {
     mpc_process* process;
     int32_t pid = 0;
-    must(mpc_process_create(wait_for_the_end, &options, &process), "mpc_process_create");
+    must(create(waiting, options, &process), "mpc_process_create");
     must(mpc_process_start(process), "mpc_process_start");
     must(mpc_process_pid(process, &pid), "mpc_process_pid");
     shared->child.store(pid);
@@ -126,6 +128,7 @@ void measure(mpc_start_method method, uint32_t kills, bool with_server) {
 }  // namespace kill_tests
 
 int main(int argc, char** argv) {
+  if (int code = kill_tests::run_started(argc, argv); code >= 0) return code;
   uint32_t kills = 1000;
   if (argc == 3 && strcmp(argv[1], "--kills") == 0) {
     kills = static_cast<uint32_t>(strtoul(argv[2], nullptr, 10));

@@ -25,6 +25,7 @@
 
 #include "campaign.hpp"
 #include "operation.hpp"
+#include "started.hpp"
 
 namespace {
 
@@ -150,6 +151,7 @@ void print_rule(const Wish& wish) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (int code = kill_tests::run_started(argc, argv); code >= 0) return code;
   Wish wish = read_arguments(argc, argv);
   auto* progress = static_cast<Progress*>(
       mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));

@@ -17,6 +17,7 @@
 #include "census.hpp"
 #include "fault.hpp"
 #include "operation.hpp"
+#include "started.hpp"
 #include "starts.hpp"
 
 namespace kill_tests {
@@ -71,6 +72,7 @@ void run(mpc_start_method method, uint32_t starts) {
 }  // namespace kill_tests
 
 int main(int argc, char** argv) {
+  if (int code = kill_tests::run_started(argc, argv); code >= 0) return code;
   mpc_start_method method = MPC_START_DEFAULT;
   uint32_t starts = 10000;
   for (int i = 1; i < argc; ++i) {

@@ -29,6 +29,7 @@
 #include "family_tree.hpp"
 #include "fault.hpp"
 #include "operation.hpp"
+#include "started.hpp"
 #include "starts.hpp"
 
 namespace kill_tests {
@@ -256,6 +257,7 @@ void Rounds::print() const {
 }  // namespace kill_tests
 
 int main(int argc, char** argv) {
+  if (int code = kill_tests::run_started(argc, argv); code >= 0) return code;
   mpc_start_method method = MPC_START_DEFAULT;
   uint32_t moments = 1000;
   uint32_t seed = 1;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "starts.hpp"
 
+#include <sys/resource.h>
 #include <time.h>
 
 #include <cstring>
 
 #include "fault.hpp"
 #include "operation.hpp"
+#include "started.hpp"
 
 namespace kill_tests {
 namespace {
@@ -19,11 +21,12 @@ int work(const void*, size_t, const mpc_ref* refs, size_t) {
   must(mpc_block_detach(shared), "mpc_block_detach");
   return kReturned;
 }
+const Started work_started("survivor's child", work);
 
 }  // namespace
 
 std::vector<mpc_start_method> start_methods() {
-  return {MPC_START_FORK, MPC_START_SPAWN, MPC_START_FORKSERVER};
+  return {MPC_START_FORK, MPC_START_SPAWN, MPC_START_FORKSERVER, MPC_START_PROGRAM};
 }
 
 mpc_start_method start_method_named(const char* name) {
@@ -31,6 +34,17 @@ mpc_start_method start_method_named(const char* name) {
     if (strcmp(mpc_start_method_name(method), name) == 0) return method;
   }
   return MPC_START_DEFAULT;
+}
+
+mpc_status create_stranger(bool waits, mpc_process_options options, mpc_process** out_process) {
+  constexpr mpc_limit kFewFiles{RLIMIT_NOFILE, 0, 77, 77};
+  const char* arguments[] = {"77", nullptr};
+  options.start_method = MPC_START_PROGRAM;
+  options.program = KILL_STRANGER;
+  if (!waits) options.arguments = arguments;
+  options.limits = &kFewFiles;
+  options.limit_count = 1;
+  return mpc_process_create(nullptr, &options, out_process);
 }
 
 void start_and_join(mpc_start_method method, uint32_t times) {
@@ -45,7 +59,10 @@ void start_and_join(mpc_start_method method, uint32_t times) {
   for (uint32_t i = 0; i < times; ++i) {
     mpc_process* process;
     int exit_code = 0;
-    expect_ok(mpc_process_create(work, &options, &process), "mpc_process_create");
+    bool strange = method == MPC_START_PROGRAM && i % 2 == 1;
+    expect_ok(strange ? create_stranger(false, options, &process)
+                      : create(work_started, options, &process),
+              "mpc_process_create");
     expect_ok(mpc_process_start(process), "mpc_process_start");
     expect_ok(mpc_process_join(process, MPC_FOREVER), "mpc_process_join");
     expect_ok(mpc_process_exit_code(process, &exit_code), "mpc_process_exit_code");

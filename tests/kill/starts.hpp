@@ -10,7 +10,7 @@
 
 namespace kill_tests {
 
-// Every one under which a function is started.
+// Every one; under `program` see started.hpp.
 std::vector<mpc_start_method> start_methods();
 // MPC_START_DEFAULT where there is none of that name.
 mpc_start_method start_method_named(const char* name);
@@ -18,7 +18,12 @@ mpc_start_method start_method_named(const char* name);
 // What they return.
 inline constexpr int kReturned = 7;
 
-// In the driver. Each child takes memory and an object, and leaves the memory behind.
+// A program that never loads the library, and waits for its end; or looks at its limit, which is
+// another one than here, and returns.
+mpc_status create_stranger(bool waits, mpc_process_options options, mpc_process** out_process);
+
+// In the driver. Each child takes memory and an object, and leaves the memory behind; of programs
+// every other one is a stranger.
 void start_and_join(mpc_start_method method, uint32_t times);
 
 double now_ms();
