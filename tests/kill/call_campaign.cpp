@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "call_parts.hpp"
 #include "call_tracer.hpp"
 #include "call_victims.hpp"
 #include "census.hpp"
@@ -33,25 +34,27 @@ namespace kill_tests {
 namespace {
 
 constexpr uint32_t kStartsInAll = 1000;
+// The only thing that is thinned out: after each of 7,000 strikes 1,000 starts, as often as the
+// other campaigns repeat what they do, would take an hour or two.
 constexpr uint32_t kStartsAfterEach = 3;
+constexpr uint32_t kStartsAfterEachLong = 50;
 constexpr double kOrphanBar = 100;  // milliseconds
 constexpr int kUnknownExit = 255;
 constexpr double kPatience = 15000;  // milliseconds; less than that of who watches this one
-// A stopped supervisor is waited for before another is made, which takes seconds for each place;
-// and a fresh image comes up in the same way in each work.
-constexpr uint32_t kSupervisorStalls = 4;
-constexpr uint32_t kSupervisorStallsLong = 16;
-constexpr uint32_t kMostStops = 100;
+// A stopped supervisor is waited for before another is made, for seconds: others go on meanwhile.
+constexpr uint32_t kPartsOfServer = 8;
 
 class CallCampaign {
  public:
-  CallCampaign(mpc_start_method method, Progress& progress, bool thorough)
-      : method_(method), progress_(progress), thorough_(thorough) {}
+  CallCampaign(mpc_start_method method, const Part& part, bool thorough)
+      : method_(method),
+        part_(part),
+        progress_(part.report.progress),
+        starts_after_each_(thorough ? kStartsAfterEachLong : kStartsAfterEach) {}
 
-  Tally run();
+  void run();
 
  private:
-  void run_work(const VictimWork& work);
   void run_role(const VictimWork& work, Role role);
   uint32_t count_stops(const VictimWork& work, Role role);
   void strike_at(const VictimWork& work, const Moment& moment);
@@ -62,17 +65,16 @@ class CallCampaign {
   void expect_balance();
   void survivors_start(uint32_t times);
   void say(const VictimWork& work, const Moment& moment);
-  void print_orphans();
 
   mpc_start_method method_;
+  const Part& part_;
   Progress& progress_;
-  bool thorough_;
+  uint32_t starts_after_each_;
   Tally tally_;
   Books before_;
   Told* told_ = nullptr;
   uint32_t* begun_ = nullptr;  // how many children have
   mpc_ref shared_{};
-  std::vector<double> orphans_;  // from the death of a parent to that of the last descendant
 };
 
 void CallCampaign::say(const VictimWork& work, const Moment& moment) {
@@ -82,6 +84,7 @@ void CallCampaign::say(const VictimWork& work, const Moment& moment) {
   snprintf(progress_.doing, sizeof progress_.doing, "calls.%s, %s, %s %s at stop %u",
            mpc_start_method_name(method_), work.name, what, role_name(moment.role), moment.stop);
   ++progress_.moves;
+  part_.report.expect_to_go_on();
 }
 
 void CallCampaign::survivors_start(uint32_t times) {
@@ -187,55 +190,39 @@ void CallCampaign::strike_at(const VictimWork& work, const Moment& moment) {
     if (stopped && of_server) kill(tracer.struck(), SIGCONT);
     wait_for_all(tracer);
     bool parent_killed = struck && !stopped && moment.role == Role::kParent;
-    if (parent_killed) orphans_.push_back(now_ms() - told);
+    if (parent_killed) part_.report.add_orphan(now_ms() - told);
     expect_told(work, moment, tracer);
   }
   expect_balance();
-  survivors_start(kStartsAfterEach);
+  survivors_start(starts_after_each_);
   progress_.tally = tally_;
 }
 
 void CallCampaign::run_role(const VictimWork& work, Role role) {
   uint32_t stops = count_stops(work, role);
-  if (stops == 0) return;
   Tally before = tally_;
-  tally_.points += stops;
-  bool fresh = role == Role::kMaker || (role == Role::kChild && work.exit_code != kReturned);
-  uint32_t kills = fresh && !thorough_ ? std::min(stops, kMostStops) : stops;
-  for (uint32_t i = 0; i < kills; ++i) {
-    strike_at(work, Moment{role, i * stops / kills + 1, Strike::kKill});
+  for (uint32_t stop = part_.index; stop < stops; stop += part_.count) {
+    ++tally_.points;
+    strike_at(work, Moment{role, stop + 1, Strike::kKill});
   }
   // Before a call and behind it are the same to one who is stopped.
-  uint32_t calls = stops / 2;
-  bool slow = role == Role::kServer || role == Role::kMaker;
-  uint32_t stalls = thorough_ ? calls : std::min(calls, kMostStops / 2);
-  if (slow) stalls = std::min(calls, thorough_ ? kSupervisorStallsLong : kSupervisorStalls);
-  for (uint32_t i = 0; i < stalls; ++i) {
-    strike_at(work, Moment{role, 2 * (i * calls / stalls) + 1, Strike::kStop});
+  for (uint32_t call = part_.index; call < stops / 2; call += part_.count) {
+    strike_at(work, Moment{role, 2 * call + 1, Strike::kStop});
   }
-  printf("  %-10s %-10s %-10s %4u stops: %4u kills, %4u stalls, %u missed\n",
-         mpc_start_method_name(method_), work.name, role_name(role), stops,
-         tally_.kills - before.kills, tally_.stalls - before.stalls, tally_.missed - before.missed);
-  fflush(stdout);
+  if (part_.report.role_count == PartReport::kMostRoles) fault("there are more roles than places");
+  RoleTally& told = part_.report.roles[part_.report.role_count++];
+  snprintf(told.name, sizeof told.name, "%-10s %-10s", work.name, role_name(role));
+  told.tally.points = tally_.points - before.points;
+  told.tally.kills = tally_.kills - before.kills;
+  told.tally.stalls = tally_.stalls - before.stalls;
+  told.tally.missed = tally_.missed - before.missed;
 }
 
-void CallCampaign::print_orphans() {
-  if (orphans_.empty()) return;
-  std::sort(orphans_.begin(), orphans_.end());
-  double median = orphans_[orphans_.size() / 2];
-  double worst = orphans_.back();
-  printf(
-      "  parent killed to last descendant gone, %zu times: median %.2f ms, worst %.2f ms "
-      "(at most %.0f ms: %s)\n",
-      orphans_.size(), median, worst, kOrphanBar, worst <= kOrphanBar ? "met" : "missed");
-}
-
-Tally CallCampaign::run() {
+void CallCampaign::run() {
   void* page =
       mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) fault("no memory for what a victim tells");
   told_ = static_cast<Told*>(page);
-  orphans_.reserve(10000);
   mpc_block* block;
   expect_ok(mpc_group_join(), "mpc_group_join");
   expect_ok(mpc_block_create(1000, &block), "mpc_block_create");
@@ -249,10 +236,42 @@ Tally CallCampaign::run() {
     }
   }
   if (tally_.kills == 0) fault("nobody made a system call");
-  if (tally_.repeats < kStartsInAll) survivors_start(kStartsInAll - tally_.repeats);
+  uint32_t share = kStartsInAll / part_.count;
+  if (tally_.repeats < share) survivors_start(share - tally_.repeats);
   before_.expect_balance(Books::now());
-  print_orphans();
-  return tally_;
+  progress_.tally = tally_;
+}
+
+void print_roles(mpc_start_method method, const PartReport& sum) {
+  for (uint32_t i = 0; i < sum.role_count; ++i) {
+    const RoleTally& role = sum.roles[i];
+    if (role.tally.points == 0) continue;
+    printf("  %-10s %s %4u stops: %4u kills, %4u stalls, %u missed\n",
+           mpc_start_method_name(method), role.name, role.tally.points, role.tally.kills,
+           role.tally.stalls, role.tally.missed);
+  }
+}
+
+void print_orphans(PartReport& sum) {
+  uint32_t count = sum.orphan_count;
+  if (count == 0) return;
+  std::sort(sum.orphans, sum.orphans + count);
+  double median = sum.orphans[count / 2];
+  double worst = sum.orphans[count - 1];
+  printf(
+      "  parent killed to last descendant gone, %u times: median %.2f ms, worst %.2f ms "
+      "(at most %.0f ms: %s)\n",
+      count, median, worst, kOrphanBar, worst <= kOrphanBar ? "met" : "missed");
+}
+
+Tally run_campaign(mpc_start_method method, Progress& progress, bool thorough) {
+  uint32_t parts = method == MPC_START_FORKSERVER ? kPartsOfServer : 1;
+  PartReport& sum = run_parts(parts, progress, [method, thorough](const Part& part) {
+    CallCampaign(method, part, thorough).run();
+  });
+  print_roles(method, sum);
+  print_orphans(sum);
+  return sum.progress.tally;
 }
 
 }  // namespace
@@ -263,7 +282,7 @@ std::vector<Operation> call_campaigns() {
     Operation campaign;
     campaign.name = std::string("calls.") + mpc_start_method_name(method);
     campaign.run = [method](Progress& progress, bool thorough) {
-      return CallCampaign(method, progress, thorough).run();
+      return run_campaign(method, progress, thorough);
     };
     campaigns.push_back(std::move(campaign));
   }
