@@ -101,6 +101,9 @@ template <class T>
   if (!good(steps, raw_syscall(SYS_fcntl, fd, F_SETOWN, raw_syscall(SYS_getpid)), "F_SETOWN")) {
     return false;
   }
+#if MPC_PLANT_FAULT == 7
+  raw_syscall(SYS_fcntl, fd, F_SETFL, O_NONBLOCK);
+#endif
   pollfd hung_up{fd, 0, 0};
   timespec now{};
   return raw_syscall(SYS_ppoll, address(&hung_up), 1, address(&now), 0, 0) != 1 ||
