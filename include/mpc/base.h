@@ -13,6 +13,9 @@
  *   MPC_EINVAL and is never dereferenced.
  * - Any number of threads may call any function at once. No function is async-signal-safe unless
  *   its text says so. Deferred cancellation (`pthread_cancel`) is held off inside every call.
+ *   Asynchronous cancellation must be off, as for nearly all functions of the C library.
+ * - Handlers of pthread_atfork() that were registered after the library was loaded may call it, but
+ *   for what starts, joins or maps; in a child, after the program's own fork alone.
  * - `errno`, the signal mask and dispositions, the locale and the working directory are as they
  *   were when a call returns.
  */
