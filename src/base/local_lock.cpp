@@ -47,7 +47,9 @@ MPC_CHILD_CODE void unlock_in_child() { word.store(kFree, std::memory_order_rele
 // At load time, so that it is before all handlers of who is linked to the library: those of fork()
 // run in the reverse order before it. So the program's may call the library, and wait for a thread
 // that does: the lock is taken after them, and given back before the others.
-[[gnu::constructor]] void register_handlers() { pthread_atfork(lock, unlock, unlock_in_child); }
+[[gnu::constructor]] MPC_CHILD_CODE void register_handlers() {
+  pthread_atfork(lock, unlock, unlock_in_child);
+}
 
 }  // namespace
 

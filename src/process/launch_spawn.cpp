@@ -2,6 +2,8 @@
 // The start method `spawn`: a fresh image that is taken over.
 #include <unistd.h>
 
+#include <utility>
+
 #include "process/function_name.hpp"
 #include "process/handout.hpp"
 #include "process/image.hpp"
@@ -23,14 +25,15 @@ Result<Started> launch_spawn(Group& group, const StartRequest& request) {
   Result<Image> image = request.image != nullptr ? Result<Image>(*request.image)
                                                  : image_for(has_function ? &function : nullptr);
   if (!image) return image.error();
-  if (Result<void> begins = image_check_not_secure(*image); !begins) return begins.error();
+  std::string path = image_file(*image);
+  if (Result<void> begins = image_check_not_secure(*image, path); !begins) return begins.error();
   Result<Handout> handout =
       Handout::make(group, request, has_function ? &function : nullptr, image->preloads);
   if (!handout) return handout.error();
 
   std::string name = request.child.name;
   ImageStart start;
-  start.path = image_file(*image);
+  start.path = std::move(path);
   start.arguments = {image->argument0.data(), image->names_child ? name.data() : nullptr, nullptr};
   std::string preload = image->preloads ? image_preload() : "";
   add_environment(start, environ, preload);

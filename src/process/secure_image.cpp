@@ -45,9 +45,8 @@ Error refused(const char* reason, const char* way_out) {
 
 }  // namespace
 
-Result<void> image_check_not_secure(const Image& image) {
+Result<void> image_check_not_secure(const Image& image, const std::string& path) {
   bool ids_differ = geteuid() != getuid() || getegid() != getgid();
-  std::string path = image_file(image);
   struct stat file;
   bool readable = stat(path.c_str(), &file) == 0;
   bool sets_id = readable && sets_another_id(file) && !gifts_are_ignored(path.c_str());

@@ -11,8 +11,8 @@
 
 namespace mpc {
 
-// MPC_ENOTSUP where it would, with what to do instead.
-Result<void> image_check_not_secure(const Image& image);
+// MPC_ENOTSUP where it would, with what to do instead. `path` is image_file(image).
+Result<void> image_check_not_secure(const Image& image, const std::string& path);
 
 }  // namespace mpc
 
