@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "hosts/gate.hpp"
 #include "hosts/host.hpp"
 
 namespace mpc::test {
@@ -16,17 +17,6 @@ class DescriptorHostTest : public HostTest {};
 MPC_UNDER_EVERY_START_METHOD(DescriptorHostTest);
 
 constexpr int kOwnFiles = 64;
-
-struct Gate {
-  Count inside;
-  Count open;
-};
-
-int waits_at_the_gate(const void* argument, size_t, const mpc_ref*, size_t) {
-  Gate* gate = argument_as<Gate*>(argument);
-  gate->inside.add();
-  return gate->open.reaches(1) ? 5 : 1;
-}
 
 std::string text_of(int number) { return "the host's own file " + std::to_string(number); }
 
@@ -73,7 +63,7 @@ MPC_PROGRAM(host_that_uses_the_librarys_numbers) {
   map_numbers(pool);
   MUST(mpc_process_join(process, 0) == MPC_ETIMEDOUT);
   gate->open.set(1);
-  MUST(ended(process) == 5);
+  MUST(ended(process) == kThroughTheGate);
   host.use_group(false);
   own_files_must_be_whole(files);
   end_pool(pool);

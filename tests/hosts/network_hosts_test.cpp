@@ -10,6 +10,7 @@
 #include <array>
 #include <vector>
 
+#include "hosts/gate.hpp"
 #include "hosts/host.hpp"
 #include "support/subreaper.hpp"
 
@@ -21,17 +22,6 @@ MPC_UNDER_EVERY_START_METHOD(NetworkHostTest);
 
 void enter_another_network() {
   if (unshare(CLONE_NEWNET) != 0) not_here("no right to make a namespace (unshare)");
-}
-
-struct Gate {
-  Count inside;
-  Count open;
-};
-
-int waits_at_the_gate(const void* argument, size_t, const mpc_ref*, size_t) {
-  Gate* gate = argument_as<Gate*>(argument);
-  gate->inside.add();
-  return gate->open.reaches(1) ? 9 : 1;
 }
 
 mpc_process* at_the_gate(Gate* const& gate, mpc_start_method method) {
@@ -65,7 +55,7 @@ void many_at_once_must_work() {
   for (int& input : inputs) programs.push_back(program_at_a_pipe(&input));
   gate->open.set(1);
   for (int input : inputs) close(input);
-  for (mpc_process* process : processes) MUST(ended(process) == 9);
+  for (mpc_process* process : processes) MUST(ended(process) == kThroughTheGate);
   for (mpc_process* process : programs) MUST(ended(process) == 0);
   MUST(mpc_group_free(gate) == MPC_OK);
 }
@@ -81,7 +71,7 @@ MPC_PROGRAM(host_that_enters_another_network) {
   many_at_once_must_work();
   host.use_group(false);
   gate->open.set(1);
-  MUST(ended(old) == 9);
+  MUST(ended(old) == kThroughTheGate);
   MUST(mpc_group_free(gate) == MPC_OK);
   MUST(mpc_group_leave() == MPC_OK);
   before.must_still_be();
@@ -153,7 +143,7 @@ MPC_PROGRAM(host_with_children_in_many_networks) {
   MUST(processes.size() >= 8);
   MUST(gate->inside.reaches(static_cast<uint32_t>(processes.size())));
   gate->open.set(1);
-  for (mpc_process* process : processes) MUST(ended(process) == 9);
+  for (mpc_process* process : processes) MUST(ended(process) == kThroughTheGate);
   many_at_once_must_work();
   MUST(mpc_group_leave() == MPC_OK);
   return 0;
@@ -214,7 +204,7 @@ MPC_PROGRAM(host_with_more_children_than_can_be_tied) {
   MUST(processes.size() >= 10);
   MUST(gate->inside.reaches(static_cast<uint32_t>(processes.size())));
   gate->open.set(1);
-  for (mpc_process* process : processes) MUST(ended(process) == 9);
+  for (mpc_process* process : processes) MUST(ended(process) == kThroughTheGate);
   MUST(ended(started(nullptr)) == 0);
   return 0;
 }

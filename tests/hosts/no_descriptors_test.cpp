@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "hosts/gate.hpp"
 #include "hosts/host.hpp"
 
 namespace mpc::test {
@@ -13,17 +14,6 @@ namespace {
 
 class NoDescriptorHostTest : public HostTest {};
 MPC_UNDER_EVERY_START_METHOD(NoDescriptorHostTest);
-
-struct Gate {
-  Count inside;
-  Count open;
-};
-
-int waits_at_the_gate(const void* argument, size_t, const mpc_ref*, size_t) {
-  Gate* gate = argument_as<Gate*>(argument);
-  gate->inside.add();
-  return gate->open.reaches(1) ? 5 : 1;
-}
 
 // Takes every descriptor that there is.
 std::vector<int> take_all() {
@@ -90,7 +80,7 @@ MPC_PROGRAM(host_that_runs_out_of_descriptors) {
   MUST(KEEPS_ERRNO(mpc_process_kill(killed)) == MPC_OK);
   MUST(ended(killed) == -SIGKILL);
   gate->open.set(1);
-  MUST(ended(process) == 5);
+  MUST(ended(process) == kThroughTheGate);
   uint32_t swept;
   MUST(KEEPS_ERRNO(mpc_group_sweep(&swept)) == MPC_OK);
   MUST(participants_now() <= 3);

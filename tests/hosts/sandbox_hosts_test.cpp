@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
+#include "hosts/gate.hpp"
 #include "hosts/host.hpp"
 #include "hosts/seccomp.hpp"
 #include "support/start_method_test.hpp"
@@ -52,17 +53,6 @@ MPC_PROGRAM(host_that_is_process_1) {
   });
 }
 TEST(SandboxHostTest, ItIsProcess1OfItsNamespace) { expect_works("host_that_is_process_1"); }
-
-struct Gate {
-  Count inside;
-  Count open;
-};
-
-int waits_at_the_gate(const void* argument, size_t, const mpc_ref*, size_t) {
-  Gate* gate = argument_as<Gate*>(argument);
-  gate->inside.add();
-  return gate->open.reaches(1) ? 9 : 1;
-}
 
 int leaves_a_thread_at_the_gate(const void* argument, size_t, const mpc_ref*, size_t) {
   pthread_t thread;
@@ -131,7 +121,7 @@ MPC_PROGRAM(host_with_the_proc_of_another_namespace) {
     MUST(swept == 0);
     MUST(participants_now() == 2);
     gate->open.set(1);
-    MUST(ended(process) == 9);
+    MUST(ended(process) == kThroughTheGate);
     MUST(mpc_group_leave() == MPC_OK);
     return host.use_library();
   });
