@@ -161,48 +161,5 @@ TEST_P(ThreadHostTest, CancellationInAJoinTakesEffectAfterIt) {
   expect_works("host_that_cancels_in_a_join");
 }
 
-// Its sleep is where a cancellation would take effect.
-int sleeps_and_returns_seven(const void*, size_t, const mpc_ref*, size_t) {
-  usleep(1);
-  return 7;
-}
-
-std::atomic<int> exit_code{-1};
-
-void* starts_with_a_cancellation_pending(void*) {
-  MUST(pthread_cancel(pthread_self()) == 0);
-  exit_code = ended(started(sleeps_and_returns_seven));
-  pthread_testcancel();
-  return nullptr;
-}
-
-void start_in_a_cancelled_thread() {
-  pthread_t thread;
-  void* result;
-  MUST(pthread_create(&thread, nullptr, starts_with_a_cancellation_pending, nullptr) == 0);
-  MUST(pthread_join(thread, &result) == 0);
-  MUST(result == PTHREAD_CANCELED);
-  MUST(exit_code == 7);
-}
-
-MPC_PROGRAM(host_that_cancels_in_a_start) {
-  Host host;
-  start_in_a_cancelled_thread();
-  MUST(mpc_group_leave() == MPC_OK);
-  return host.use_library();
-}
-TEST_P(ThreadHostTest, CancellationInAStartDoesNotReachTheChild) {
-  expect_works("host_that_cancels_in_a_start");
-}
-
-MPC_PROGRAM(host_that_cancels_in_a_start_with_fork_handlers) {
-  MUST(pthread_atfork(pthread_testcancel, pthread_testcancel, pthread_testcancel) == 0);
-  start_in_a_cancelled_thread();
-  return 0;
-}
-TEST_P(ThreadHostTest, CancellationInAStartTakesEffectAfterItWithForkHandlersToo) {
-  expect_works("host_that_cancels_in_a_start_with_fork_handlers");
-}
-
 }  // namespace
 }  // namespace mpc::test
