@@ -13,6 +13,7 @@ namespace mpc {
 
 // 0, or the errno of the failure.
 inline int file_status(int fd, struct stat& out_status) {
+  out_status = {};
   return static_cast<int>(-raw_syscall(SYS_fstat, fd, reinterpret_cast<long>(&out_status)));
 }
 
