@@ -131,8 +131,10 @@ Error no_room(uintptr_t base, uint64_t size, int error) {
 MPC_CHILD_CODE Result<Mapping> attach(int fd, uintptr_t base, uint64_t size, bool anywhere) {
   Fd file = above_standard(Fd(fd));
   struct stat st;
-  int error = file ? file_status(file.get(), st) : errno;
-  if (error != 0) return system_failure("fstat of group memory", error);
+  if (!file) return system_failure("moving the descriptor of group memory", errno);
+  if (int error = file_status(file.get(), st); error != 0) {
+    return system_failure("fstat of group memory", error);
+  }
   if (static_cast<uint64_t>(st.st_size) != size) {
     return failure(MPC_EGROUP, "the descriptor that was handed on is not the group's memory");
   }
