@@ -64,9 +64,13 @@ MPC_CHILD_CODE void write_output(FILE* stream) {
   if (holds_output(stream)) fflush(stream);
 }
 
+// As purge, for the same reason.
+int (*const volatile change_cancel_state)(int, int*) = pthread_setcancelstate;
+void (*const volatile take_cancellation)() = pthread_testcancel;
+
 MPC_CHILD_CODE void set_cancel_state(int state) {
   int before;
-  pthread_setcancelstate(state, &before);
+  change_cancel_state(state, &before);
 }
 
 // As _exit(), which would be bound anew in each child.
@@ -97,7 +101,7 @@ class Run {
  private:
   MPC_CHILD_CODE static int take_inherited_cancellation(void*) {
     set_cancel_state(PTHREAD_CANCEL_ENABLE);
-    pthread_testcancel();
+    take_cancellation();
     return 0;
   }
 
@@ -276,13 +280,7 @@ MPC_CHILD_CODE void run_served_child(Group& group, const StartMessage& message, 
   leave_image_of_server(run_message(message, function, leave_image_of_server));
 }
 
-void bind_for_children() {
-  (void)__fpending(stdout);
-  int cancel_state;
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-  pthread_testcancel();
-  pthread_setcancelstate(cancel_state, nullptr);
-}
+void bind_for_children() { (void)__fpending(stdout); }
 
 MPC_CHILD_CODE void run_child(Group& group, const StartRequest& request) noexcept {
   if (!become_child(group, request.record, request.starter)) exit_now(kStarterDied);

@@ -24,12 +24,20 @@ void enter_another_network() {
   if (unshare(CLONE_NEWNET) != 0) not_here("no right to make a namespace (unshare)");
 }
 
-mpc_process* at_the_gate(Gate* const& gate, mpc_start_method method) {
+mpc_process* made_for_the_gate(Gate* const& gate, mpc_start_method method) {
   mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
   options.start_method = method;
   options.argument = &gate;
   options.argument_size = sizeof gate;
-  return started(waits_at_the_gate, options);
+  mpc_process* process;
+  MUST(mpc_process_create(waits_at_the_gate, &options, &process) == MPC_OK);
+  return process;
+}
+
+mpc_process* at_the_gate(Gate* const& gate, mpc_start_method method) {
+  mpc_process* process = made_for_the_gate(gate, method);
+  MUST(KEEPS_ERRNO(mpc_process_start(process)) == MPC_OK);
+  return process;
 }
 
 mpc_process* program_at_a_pipe(int* out_input) {
@@ -125,12 +133,7 @@ MPC_PROGRAM(host_with_children_in_many_networks) {
     enter_another_network();
     // One alone could have what the process itself has.
     for (int each = 0; each < 2 && !refused; ++each) {
-      mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
-      options.start_method = method;
-      options.argument = &gate;
-      options.argument_size = sizeof gate;
-      mpc_process* process;
-      MUST(mpc_process_create(waits_at_the_gate, &options, &process) == MPC_OK);
+      mpc_process* process = made_for_the_gate(gate, method);
       mpc_status status = KEEPS_ERRNO(mpc_process_start(process));
       refused = status != MPC_OK;
       if (!refused) processes.push_back(process);
@@ -186,12 +189,7 @@ MPC_PROGRAM(host_with_more_children_than_can_be_tied) {
   std::vector<mpc_process*> processes;
   int refusals = 0;
   for (int i = 0; i < 40; ++i) {
-    mpc_process_options options = MPC_PROCESS_OPTIONS_INIT;
-    options.start_method = method;
-    options.argument = &gate;
-    options.argument_size = sizeof gate;
-    mpc_process* process;
-    MUST(mpc_process_create(waits_at_the_gate, &options, &process) == MPC_OK);
+    mpc_process* process = made_for_the_gate(gate, method);
     if (KEEPS_ERRNO(mpc_process_start(process)) == MPC_OK) {
       processes.push_back(process);
     } else {
