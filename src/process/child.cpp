@@ -280,8 +280,6 @@ MPC_CHILD_CODE void run_served_child(Group& group, const StartMessage& message, 
   leave_image_of_server(run_message(message, function, leave_image_of_server));
 }
 
-void bind_for_children() { (void)__fpending(stdout); }
-
 MPC_CHILD_CODE void run_child(Group& group, const StartRequest& request) noexcept {
   if (!become_child(group, request.record, request.starter)) exit_now(kStarterDied);
   null_device_put(STDIN_FILENO);

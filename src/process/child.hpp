@@ -29,9 +29,6 @@ void self_from(const StartMessage& message, bool served, Self& out_self);
 [[noreturn]] void run_served_child(Group& group, const StartMessage& message, const Self& self,
                                    const void* function) noexcept;
 
-// In the process that forks: what the loader binds here it need not bind in each child.
-void bind_for_children();
-
 }  // namespace mpc
 
 #endif

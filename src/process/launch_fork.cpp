@@ -13,7 +13,6 @@
 namespace mpc {
 
 MPC_CHILD_CODE Result<Started> launch_fork(Group& group, const StartRequest& request) {
-  bind_for_children();
   pid_t pid = fork();
   if (pid == 0) run_child(group, request);
   // Found out here while the kernel brings the child up. With other threads the handlers may have

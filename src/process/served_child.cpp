@@ -35,7 +35,6 @@ MPC_CHILD_CODE void close_now(Fd& fd) { raw_syscall(SYS_close, fd.release()); }
 
 void ServedChild::start_from(CreatorState present) {
   present_ = std::move(present);
-  bind_for_children();
 }
 
 void ServedChild::prepare(const StartMessage& message, const ServerRequest& request) {
