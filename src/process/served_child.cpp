@@ -33,9 +33,7 @@ MPC_CHILD_CODE void close_now(Fd& fd) { raw_syscall(SYS_close, fd.release()); }
 
 }  // namespace
 
-void ServedChild::start_from(CreatorState present) {
-  present_ = std::move(present);
-}
+void ServedChild::start_from(CreatorState present) { present_ = std::move(present); }
 
 void ServedChild::prepare(const StartMessage& message, const ServerRequest& request) {
   message_ = &message;
